@@ -8,25 +8,29 @@
 namespace lapwing {
 namespace {
 
-constexpr char kHex[] = "0123456789abcdef";
 using Bytes = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
 
-std::string hexadecimal(const Bytes& digest) {
-    std::string text;
-    text.reserve(digest.size() * 2);
-    for (const unsigned char byte : digest) {
-        text += kHex[byte >> 4];
-        text += kHex[byte & 15];
-    }
-    return text;
+std::string toHex(const Bytes& digest) {
+    return lapwing::toHex({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
 }  // namespace
 
+std::string toHex(std::string_view bytes) {
+    constexpr const char* digits = "0123456789abcdef";
+    std::string text;
+    text.reserve(bytes.size() * 2);
+    for (const unsigned char byte : bytes) {
+        text += digits[byte >> 4U];
+        text += digits[byte & 15U];
+    }
+    return text;
+}
+
 std::string sha256(std::string_view bytes) {
     Bytes digest{};
     SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
-    return hexadecimal(digest);
+    return toHex(digest);
 }
 
 struct Sha256::State {
@@ -47,7 +51,7 @@ void Sha256::add(std::string_view piece) {
 std::string Sha256::digest() {
     Bytes digest{};
     const bool done = state_->good && EVP_DigestFinal_ex(state_->context.get(), digest.data(), nullptr) == 1;
-    return done ? hexadecimal(digest) : "";
+    return done ? toHex(digest) : "";
 }
 
 }  // namespace lapwing

@@ -7,6 +7,9 @@
 
 namespace lapwing {
 
+/// The bytes in lower-case hexadecimal, two digits each.
+std::string toHex(std::string_view bytes);
+
 /// SHA-256 in lower-case hexadecimal; the digest of documents.
 std::string sha256(std::string_view bytes);
 

@@ -33,16 +33,6 @@ std::string fromHex(std::string_view hex) {
     return out;
 }
 
-std::string toHex(std::string_view bytes) {
-    constexpr const char* digits = "0123456789abcdef";
-    std::string out;
-    for (const unsigned char byte : bytes) {
-        out += digits[byte >> 4U];
-        out += digits[byte & 15U];
-    }
-    return out;
-}
-
 std::string checkOf(std::string_view bytes) {
     return fromHex(sha256(bytes).substr(0, 2 * kCheckBytes));
 }

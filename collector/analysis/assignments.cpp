@@ -122,14 +122,11 @@ Assignments::Assignments(AnalystOptions options)
     : options_(std::move(options)), nothing_(assignmentOf("[]", "[]")) {}
 
 std::string Assignments::randomHex(std::size_t bytes) {
-    static constexpr char digits[] = "0123456789abcdef";
     std::string out;
     for (std::size_t i = 0; i < bytes; ++i) {
-        const auto byte = random_() & 0xffU;
-        out += digits[byte >> 4U];
-        out += digits[byte & 15U];
+        out += static_cast<char>(random_() & 0xffU);
     }
-    return out;
+    return toHex(out);
 }
 
 bool Assignments::isCanaryPort(const std::string& host, int port) const {
