@@ -234,16 +234,16 @@ Expected<std::string> Authority::enrol(const std::string& host) {
 }
 
 Expected<std::string> Authority::sign(const std::string& host, const std::string& request) {
-    return signRequest(host, request, Machine::keeps, std::nullopt);
+    return signRequest(host, request, std::nullopt);
 }
 
 Expected<std::string> Authority::admit(const std::string& host, const std::string& request,
                                        std::time_t invited) {
-    return signRequest(host, request, Machine::opens, invited);
+    return signRequest(host, request, invited);
 }
 
 Expected<std::string> Authority::signRequest(const std::string& host, const std::string& request,
-                                             Machine machine_pin, std::optional<std::time_t> invited) {
+                                             std::optional<std::time_t> invited) {
     if (!isValidHostName(host)) {
         return badName(host);
     }
@@ -262,7 +262,7 @@ Expected<std::string> Authority::signRequest(const std::string& host, const std:
     if (!authorities) {
         return fail(authorities.error());
     }
-    const auto machine = machine_pin == Machine::keeps ? pinnedMachine(host) : "";
+    const auto machine = invited ? "" : pinnedMachine(host);
     const auto cert = issueFor(host, key->get(), session->owner);
     if (!cert) {
         return cert;

@@ -131,8 +131,8 @@ class Authority {
     std::string nextKeyFile() const { return directory_ + "/ca-next.key"; }
     Expected<void> create(const files::Owner& owner);
     Expected<void> remakeCertificate(const files::Owner& owner) const;
-    enum class Machine { keeps, opens };
-    Expected<std::string> signRequest(const std::string& host, const std::string& request, Machine machine,
+    /// Of a host that was `invited`, or of one that renews its certificate and keeps its pin.
+    Expected<std::string> signRequest(const std::string& host, const std::string& request,
                                       std::optional<std::time_t> invited);
     Expected<std::string> issueFor(const std::string& host, EVP_PKEY* key, const files::Owner& owner) const;
     Expected<void> revokeLocked(const std::string& host, const files::Owner& owner) const;
