@@ -1,5 +1,6 @@
 #include "agent/probes/logs/logs.h"
 
+#include <fmt/format.h>
 #include <grp.h>
 #include <sys/stat.h>
 
@@ -248,9 +249,7 @@ ProbeResult LogsProbe::report() const {
     if (!state_trouble_.empty()) {
         words.push_back(state_trouble_);
     }
-    for (const auto& text : words) {
-        result.note += (result.note.empty() ? "" : "; ") + text;
-    }
+    result.note = fmt::format("{}", fmt::join(words, "; "));
     result.note = utf8Prefix(result.note, kMostNoteBytes);
     return result;
 }

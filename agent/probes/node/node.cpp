@@ -1,5 +1,6 @@
 #include "agent/probes/node/node.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <array>
@@ -151,9 +152,7 @@ Expected<ProbeResult> NodeProbe::collect(const Deadline& deadline) {
         return result;
     }
     result.partial = !whole;
-    for (const auto& each : notes) {
-        result.note += (result.note.empty() ? "" : "; ") + each;
-    }
+    result.note = fmt::format("{}", fmt::join(notes, "; "));
     next_whole_ = whole ? now + kWholeInterval - kSlack : due;
     return result;
 }

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -258,9 +259,7 @@ Expected<ProbeResult> TextfileProbe::collect(const Deadline& deadline) {
     for (const auto& name : merged.doubled()) {
         words.push_back(name + " has a series twice: the first one counts");
     }
-    for (const auto& text : words) {
-        result.note += (result.note.empty() ? "" : "; ") + text;
-    }
+    result.note = fmt::format("{}", fmt::join(words, "; "));
     result.note = utf8Prefix(printable(result.note), kMostNoteBytes);
     return result;
 }
