@@ -108,6 +108,35 @@ struct Probed {
     }
 };
 
+/// Asks for a page again and again, in a thread of its own.
+class Visitor {
+  public:
+    explicit Visitor(const Nginx& nginx)
+        : thread_([this, &nginx] {
+              while (!left_) {
+                  sent_ += nginx.get("/ok") == 200 ? 1 : 0;
+              }
+          }) {}
+    ~Visitor() { leave(); }
+    Visitor(const Visitor&) = delete;
+    Visitor& operator=(const Visitor&) = delete;
+
+    /// Requests that were answered with 200.
+    int sent() const { return sent_; }
+    int leave() {
+        left_ = true;
+        if (thread_.joinable()) {
+            thread_.join();
+        }
+        return sent_;
+    }
+
+  private:
+    std::atomic<int> sent_{0};
+    std::atomic<bool> left_{false};
+    std::thread thread_;  // the last member: it uses the others
+};
+
 }  // namespace
 
 TEST_CASE("the counts of a real Nginx's log are the requests that were sent") {
@@ -151,16 +180,10 @@ TEST_CASE("rotations by renaming, while requests come and the agent restarts, lo
     Nginx nginx;
     Probed probed(nginx);
     probed.run();
-    std::atomic<int> sent{0};
-    std::atomic<bool> stop{false};
-    std::thread client([&] {
-        while (!stop) {
-            sent += nginx.get("/ok") == 200 ? 1 : 0;
-        }
-    });
+    Visitor visitor(nginx);
     for (int rotation = 1; rotation <= 12; ++rotation) {
-        const int before = sent;
-        CHECK(eventually([&] { return sent >= before + 20; }));
+        const int before = visitor.sent();
+        CHECK(eventually([&] { return visitor.sent() >= before + 20; }));
         for (int number = rotation - 1; number >= 1; --number) {
             fs::rename(nginx.access + "." + std::to_string(number),
                        nginx.access + "." + std::to_string(number + 1));
@@ -177,8 +200,7 @@ TEST_CASE("rotations by renaming, while requests come and the agent restarts, lo
             probed.run();
         }
     }
-    stop = true;
-    client.join();
+    const int sent = visitor.leave();
     CHECK(eventually([&] { return probed.total() >= sent; }));
     CHECK(probed.total() == sent);
     probed.restart();
@@ -190,18 +212,12 @@ TEST_CASE("copytruncate, while requests come: what is left is counted, and nothi
     Nginx nginx;
     Probed probed(nginx);
     probed.run();
-    std::atomic<int> sent{0};
-    std::atomic<bool> stop{false};
-    std::thread client([&] {
-        while (!stop) {
-            sent += nginx.get("/ok") == 200 ? 1 : 0;
-        }
-    });
+    Visitor visitor(nginx);
     for (int rotation = 1; rotation <= 8; ++rotation) {
         // The file must have had a line at the last look: an empty one cannot be told from its copy.
         for (int look = 0; look < 2; ++look) {
-            const int before = sent;
-            CHECK(eventually([&] { return sent >= before + 20; }));
+            const int before = visitor.sent();
+            CHECK(eventually([&] { return visitor.sent() >= before + 20; }));
             if (look == 0) {
                 probed.run();
             }
@@ -213,8 +229,7 @@ TEST_CASE("copytruncate, while requests come: what is left is counted, and nothi
         }
         probed.run();
     }
-    stop = true;
-    client.join();
+    const int sent = visitor.leave();
     std::this_thread::sleep_for(milliseconds(200));  // for the last line
     const auto total = probed.total();
     // Lines that Nginx writes between the copy and the truncation are lost to everybody.
