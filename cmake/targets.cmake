@@ -16,12 +16,11 @@ set(LAPWING_SKIPPED 77)
 #   ROOT      Cases tagged [root] get the label root, too.
 #   TOGETHER  Cases with such a tag share a server that takes long to start. They run as one ctest test, "NAME/tag".
 #   COST      ctest starts tests with a high cost first.
-# Fixtures are found through LAPWING_FIXTURES.
+# Fixtures are found through tests/unit/fixtures.h.
 function(lapwing_test name)
   cmake_parse_arguments(ARG "ROOT" "TIMEOUT;COST" "SOURCES;LINK;TOGETHER" ${ARGN})
   add_executable(test-${name} ${ARG_SOURCES})
   target_include_directories(test-${name} PRIVATE ${PROJECT_SOURCE_DIR})
-  target_compile_definitions(test-${name} PRIVATE LAPWING_FIXTURES="${PROJECT_SOURCE_DIR}/tests/fixtures")
   target_link_libraries(test-${name} PRIVATE lapwing_test_main ${ARG_LINK})
   if(TARGET lapwing_test_pch)
     target_precompile_headers(test-${name} REUSE_FROM lapwing_test_pch)

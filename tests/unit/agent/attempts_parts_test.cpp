@@ -17,6 +17,7 @@
 #include "agent/attempts/report.h"
 #include "tests/unit/agent/listening.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/fixtures.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
@@ -24,11 +25,6 @@ using lapwing::test::Listening;
 using std::chrono::milliseconds;
 
 namespace {
-
-std::string fixture(const std::string& name) {
-    std::ifstream file(std::string(LAPWING_FIXTURES) + "/attempts/" + name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
 
 const reach::Address kLocal = *reach::Address::parse("127.0.0.1");
 const std::vector<Peer> kPeers{{"web-02", "10.77.0.12", 80}, {"web-02", "fd77::12", 80}};
@@ -87,12 +83,12 @@ TEST_CASE("without canary no canary runs, and a malformed assignment is an error
 }
 
 TEST_CASE("the first packets of MariaDB") {
-    CHECK(greetingOf(fixture("mariadb-10.11-greeting.bin")) == "accepted");
-    CHECK(greetingOf(fixture("mariadb-10.11-1130.bin")) == "host_not_allowed");
-    CHECK(greetingOf(fixture("mariadb-10.11-1129.bin")) == "host_blocked");
+    CHECK(greetingOf(lapwing::test::fixture("attempts/mariadb-10.11-greeting.bin")) == "accepted");
+    CHECK(greetingOf(lapwing::test::fixture("attempts/mariadb-10.11-1130.bin")) == "host_not_allowed");
+    CHECK(greetingOf(lapwing::test::fixture("attempts/mariadb-10.11-1129.bin")) == "host_blocked");
     CHECK(greetingOf("") == "");
     CHECK(greetingOf("SSH-2.0-OpenSSH_9.2p1\r\n") == "");
-    CHECK(greetingOf(fixture("mariadb-10.11-greeting.bin").substr(0, 5)) == "");
+    CHECK(greetingOf(lapwing::test::fixture("attempts/mariadb-10.11-greeting.bin").substr(0, 5)) == "");
 }
 
 TEST_CASE("a denied login follows the greeting, so that the server counts no broken handshake") {
@@ -101,7 +97,7 @@ TEST_CASE("a denied login follows the greeting, so that the server counts no bro
     ssize_t after = -1;
     std::thread database([&] {
         const int visitor = server.take();
-        const auto greeting = fixture("mariadb-10.11-greeting.bin");
+        const auto greeting = lapwing::test::fixture("attempts/mariadb-10.11-greeting.bin");
         // In two parts: a packet may come in pieces.
         send(visitor, greeting.data(), 10, 0);
         std::this_thread::sleep_for(milliseconds(20));

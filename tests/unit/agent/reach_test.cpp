@@ -4,6 +4,7 @@
 #include "tests/unit/agent/program.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
+#include "tests/unit/fixtures.h"
 
 using lapwing::test::Program;
 using lapwing::test::TempDir;
@@ -23,8 +24,8 @@ Answer reach(const TempDir& dir, std::vector<std::string> arguments) {
     return {code, program.out(), program.err()};
 }
 
-std::string fixture(const std::string& name) {
-    return std::string(LAPWING_FIXTURES) + "/firewall/" + name;
+std::string firewall(const std::string& name) {
+    return lapwing::test::fixturePath("firewall/" + name);
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -36,46 +37,47 @@ bool contains(const std::string& text, const std::string& part) {
 TEST_CASE("reach: the verdicts of an nft listing for one source and for all sources") {
     const TempDir dir;
     const auto from_peer = reach(dir, {"tcp/3306", "--to", "10.77.0.11", "--interface", "eth0", "--from",
-                                       "10.77.0.12", "--snapshot", fixture("plain.json")});
+                                       "10.77.0.12", "--snapshot", firewall("plain.json")});
     INFO(from_peer.err);
     CHECK(from_peer.code == 0);
     CHECK(contains(from_peer.out, "MUST-REACH from 10.77.0.12\n"));
     CHECK(contains(from_peer.out, "input inet filter input (priority 0) accepts\n"));
     const auto all = reach(
-        dir, {"tcp/3306", "--to", "10.77.0.11", "--interface", "eth0", "--snapshot", fixture("plain.json")});
+        dir, {"tcp/3306", "--to", "10.77.0.11", "--interface", "eth0", "--snapshot", firewall("plain.json")});
     CHECK(all.code == 0);
     CHECK(contains(all.out, "MUST-REACH from 10.77.0.12\n"));
     CHECK(contains(all.out, "MUST-BLOCK from 1.0.0.0-10.77.0.11, 10.77.0.13-"));
     CHECK(contains(all.out, "inet filter input policy drop\n"));
     const auto json = reach(dir, {"tcp/3306", "--to", "10.77.0.11", "--from", "10.77.0.13", "--json",
-                                  "--snapshot", fixture("plain.json")});
+                                  "--snapshot", firewall("plain.json")});
     CHECK(contains(json.out, "\"verdict\":\"must_block\""));
     CHECK(contains(json.out, "\"from\":[\"10.77.0.13\"]"));
 }
 
 TEST_CASE("reach: a snapshot has the addresses, the rules' texts, and their managers") {
     const TempDir dir;
-    const auto ufw = reach(dir, {"tcp/3306", "--from", "10.77.0.12", "--snapshot", fixture("real/ufw.json")});
+    const auto ufw =
+        reach(dir, {"tcp/3306", "--from", "10.77.0.12", "--snapshot", firewall("real/ufw.json")});
     INFO(ufw.out << ufw.err);
     CHECK(ufw.code == 0);
     CHECK(contains(ufw.out, "rules of ufw\n"));
     CHECK(contains(ufw.out, "tcp/3306 on 10.77.0.11 (by eth0, eth0-peer)\n"));
     CHECK(contains(ufw.out, "-A ufw-user-input -s 10.77.0.12/32 -p tcp -m tcp --dport 3306 -j ACCEPT\n"));
     const auto docker = reach(dir, {"tcp/13306", "--from", "192.0.2.1", "--to", "10.77.0.11", "--snapshot",
-                                    fixture("real/docker-nft.json")});
+                                    firewall("real/docker-nft.json")});
     CHECK(contains(docker.out, "sent to 172.17.0.2:3306, past the input hook\n"));
 }
 
 TEST_CASE("reach: uncertain answers and malformed questions") {
     const TempDir dir;
     const auto may =
-        reach(dir, {"tcp/22", "--to", "10.77.0.11", "--from", "8.8.8.8", "--snapshot", fixture("xt.json")});
+        reach(dir, {"tcp/22", "--to", "10.77.0.11", "--from", "8.8.8.8", "--snapshot", firewall("xt.json")});
     CHECK(may.code == 1);
     CHECK(contains(may.out, "MAY from 8.8.8.8\n"));
     CHECK(contains(may.out, "not known: ip filter INPUT handle 2: xt match recent"));
     CHECK(reach(dir, {"3306"}).code == 2);
     CHECK(reach(dir, {"tcp/0"}).code == 2);
-    CHECK(reach(dir, {"tcp/3306", "--from", "web-02", "--snapshot", fixture("plain.json")}).code == 2);
+    CHECK(reach(dir, {"tcp/3306", "--from", "web-02", "--snapshot", firewall("plain.json")}).code == 2);
     const auto gone = reach(dir, {"tcp/3306", "--snapshot", "/nonexistent"});
     CHECK(gone.code == 3);
     CHECK(gone.err == "reading /nonexistent: No such file or directory\n");

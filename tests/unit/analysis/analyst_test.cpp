@@ -9,19 +9,13 @@
 #include "common/reach/ruleset.h"
 #include "tests/unit/analysis/site_samples.h"
 #include "tests/unit/analysis/watched_site.h"
+#include "tests/unit/fixtures.h"
 
 using namespace lapwing;
 using namespace lapwing::analysis;
 using test::SiteSamples;
 
 namespace {
-
-std::string fixture(const std::string& name) {
-    std::ifstream file(std::string(LAPWING_FIXTURES) + "/firewall/" + name);
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
 
 const Finding* find(const std::vector<Finding>& findings, const std::string& id, const std::string& subject) {
     const auto found = std::find_if(findings.begin(), findings.end(),
@@ -69,7 +63,7 @@ std::vector<std::string> storedAt(storage::Store& store, TimestampMs at) {
 
 TEST_CASE("a site without a firewall has findings, each with two sources and a remedy") {
     SiteSamples samples;
-    samples.everything(fixture("none.json"), false, "open");
+    samples.everything(test::fixture("firewall/none.json"), false, "open");
     Analyst analyst(samples.store(), SiteSamples::site());
     REQUIRE(analyst.run(samples.now));
     const auto findings = analyst.findings();
@@ -107,17 +101,17 @@ TEST_CASE("a site without a firewall has findings, each with two sources and a r
 
 TEST_CASE("a firewall clears the findings and ends their series") {
     SiteSamples samples;
-    samples.everything(fixture("none.json"), false, "open");
+    samples.everything(test::fixture("firewall/none.json"), false, "open");
     Analyst analyst(samples.store(), SiteSamples::site());
     REQUIRE(analyst.run(samples.now));
 
     // The rules have changed, so earlier attempts prove nothing about them.
     samples.now += 10'000;
-    samples.web("web-01", "10.77.0.11", "10.77.0.111", fixture("plain.json"));
-    samples.web("web-02", "10.77.0.12", "10.77.0.112", fixture("plain.json"));
+    samples.web("web-01", "10.77.0.11", "10.77.0.111", test::fixture("firewall/plain.json"));
+    samples.web("web-02", "10.77.0.12", "10.77.0.112", test::fixture("firewall/plain.json"));
     for (const auto* host : {"web-01", "web-02"}) {
         samples.denies(host, true);
-        const auto old = SiteSamples::digestOf(fixture("none.json"));
+        const auto old = SiteSamples::digestOf(test::fixture("firewall/none.json"));
         samples.end("lapwing_ruleset_info",
                     {{"agent", host}, {"instance", host}, {"job", "firewall"}, {"digest", old}});
     }
@@ -137,7 +131,7 @@ TEST_CASE("a firewall clears the findings and ends their series") {
 
 TEST_CASE("a connection that the rules should have dropped is a contradiction, not a proof") {
     SiteSamples samples;
-    samples.everything(fixture("plain.json"), true, "open");
+    samples.everything(test::fixture("firewall/plain.json"), true, "open");
     Analyst analyst(samples.store(), SiteSamples::site());
     REQUIRE(analyst.run(samples.now));
     const auto findings = analyst.findings();
@@ -151,7 +145,7 @@ TEST_CASE("a connection that the rules should have dropped is a contradiction, n
 
 TEST_CASE("silence behind open rules lowers the severity by one level, if a control port answers") {
     SiteSamples samples;
-    samples.everything(fixture("none.json"), false, "silent");
+    samples.everything(test::fixture("firewall/none.json"), false, "silent");
     samples.control("web-02", "web-01", false);
     samples.now += 1;
     samples.control("web-02", "web-01", false);
@@ -173,7 +167,7 @@ TEST_CASE("silence behind open rules lowers the severity by one level, if a cont
 
 TEST_CASE("a database that has no account for the host is less exposed") {
     SiteSamples samples;
-    samples.web("web-01", "10.77.0.11", "10.77.0.111", fixture("none.json"));
+    samples.web("web-01", "10.77.0.11", "10.77.0.111", test::fixture("firewall/none.json"));
     samples.attempt("web-02", "web-01", "10.77.0.11", "3306", "10.77.0.112", "second", "open",
                     "host_not_allowed");
     samples.write();
@@ -184,7 +178,7 @@ TEST_CASE("a database that has no account for the host is less exposed") {
 
 TEST_CASE("clients that the site declares may reach the database") {
     SiteSamples samples;
-    samples.everything(fixture("none.json"), false, "open");
+    samples.everything(test::fixture("firewall/none.json"), false, "open");
     auto site = SiteSamples::site();
     site.allow = {{"mysql", {"0.0.0.0/0"}}};
     Analyst analyst(samples.store(), site);
@@ -194,7 +188,7 @@ TEST_CASE("clients that the site declares may reach the database") {
 
 TEST_CASE("missing data clears no finding") {
     SiteSamples samples;
-    samples.everything(fixture("none.json"), false, "open");
+    samples.everything(test::fixture("firewall/none.json"), false, "open");
     Analyst analyst(samples.store(), SiteSamples::site());
     REQUIRE(analyst.run(samples.now));
     const auto later = samples.now + 600'000;
@@ -247,7 +241,7 @@ TEST_CASE("a ruleset that could not be read is unknown, not missing") {
 
 TEST_CASE("the book keeps findings and their start times across a restart") {
     SiteSamples samples;
-    samples.everything(fixture("none.json"), false, "open");
+    samples.everything(test::fixture("firewall/none.json"), false, "open");
     {
         Analyst analyst(samples.store(), SiteSamples::site());
         REQUIRE(analyst.run(samples.now));
@@ -264,7 +258,7 @@ TEST_CASE("the book keeps findings and their start times across a restart") {
 
 TEST_CASE("the assignment orders attempts and canaries") {
     SiteSamples samples;
-    samples.everything(fixture("none.json"), false, "open", false);
+    samples.everything(test::fixture("firewall/none.json"), false, "open", false);
     Analyst analyst(samples.store(), SiteSamples::site());
     CHECK(analyst.assignment("web-01").json.find("\"attempts\":[]") != std::string::npos);
     REQUIRE(analyst.run(samples.now));
@@ -286,13 +280,13 @@ TEST_CASE("the assignment orders attempts and canaries") {
     int asked = 1;
     for (int i = 4; i < 30; ++i) {
         samples.now += 10'000;
-        samples.everything(fixture("none.json"), false, "open", false);
+        samples.everything(test::fixture("firewall/none.json"), false, "open", false);
         REQUIRE(analyst.run(samples.now));
         asked += analyst.assignment("web-01").json.find("\"role\":\"connect\"") != std::string::npos ? 1 : 0;
     }
     CHECK(asked == 4);
     samples.now += 700'000;
-    samples.everything(fixture("none.json"), false, "open", false);
+    samples.everything(test::fixture("firewall/none.json"), false, "open", false);
     REQUIRE(analyst.run(samples.now));
     CHECK(analyst.assignment("web-01").json.find("\"role\":\"listen\"") != std::string::npos);
 }
@@ -331,7 +325,7 @@ TEST_CASE("agents test a load balancer with a silent agent like a load balancer 
     SiteSamples samples;
     Analyst analyst(samples.store(), SiteSamples::site());
     const auto asked = [&] {
-        samples.everything(fixture("none.json"), false, "open");
+        samples.everything(test::fixture("firewall/none.json"), false, "open");
         REQUIRE(analyst.run(samples.now));
         return analyst.assignment("web-01").json.find(R"("host":"lb-01","address":"10.77.0.10")") !=
                std::string::npos;
@@ -344,7 +338,7 @@ TEST_CASE("agents test a load balancer with a silent agent like a load balancer 
 
 TEST_CASE("a database that is watched from elsewhere, on a host without an agent") {
     SiteSamples samples;
-    samples.everything(fixture("none.json"), false, "open");
+    samples.everything(test::fixture("firewall/none.json"), false, "open");
     samples.add("mysql_up", {{"agent", "web-01"}, {"instance", "db-01"}, {"job", "mysql"}});
     samples.server("db", "db-01", "10.77.0.14:3306");
     samples.write();
@@ -364,7 +358,7 @@ TEST_CASE("a long poll ends when the assignment changes or on interrupt()") {
     Analyst analyst(samples.store(), SiteSamples::site());
     const auto nothing = analyst.assignment("web-01").version;
     CHECK(analyst.awaitAssignment("web-01", nothing, std::chrono::milliseconds(1)).version == nothing);
-    samples.everything(fixture("none.json"), false, "open");
+    samples.everything(test::fixture("firewall/none.json"), false, "open");
     std::string heard;
     std::thread waiting(
         [&] { heard = analyst.awaitAssignment("web-01", nothing, std::chrono::seconds(60)).version; });

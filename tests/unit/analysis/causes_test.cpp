@@ -8,6 +8,7 @@
 #include "collector/analysis/replication/lag.h"
 #include "collector/analysis/replication/stated_causes.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/fixtures.h"
 
 namespace {
 
@@ -17,7 +18,7 @@ using NamePair = std::pair<std::string, std::string>;
 
 /// The lines of docs/replication.md between a heading and the next heading.
 std::vector<std::string> section(const std::string& heading) {
-    std::ifstream file(std::string(LAPWING_FIXTURES) + "/../../docs/replication.md");
+    std::ifstream file(lapwing::test::fixturePath("../../docs/replication.md"));
     REQUIRE(file);
     std::vector<std::string> lines;
     bool inside = false;

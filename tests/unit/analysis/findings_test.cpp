@@ -8,6 +8,7 @@
 #include "collector/analysis/standing_series.h"
 #include "common/truth.h"
 #include "tests/unit/analysis/site_samples.h"
+#include "tests/unit/fixtures.h"
 
 using namespace lapwing;
 using namespace lapwing::analysis;
@@ -17,7 +18,7 @@ namespace {
 
 /// The pages of docs/findings: id to title.
 std::map<std::string, std::string> documented() {
-    const auto folder = std::filesystem::path(LAPWING_FIXTURES) / "../../docs/findings";
+    const auto folder = std::filesystem::path(test::fixturePath("../../docs/findings"));
     std::map<std::string, std::string> out;
     for (const auto& file : std::filesystem::directory_iterator(folder)) {
         std::ifstream in(file.path());

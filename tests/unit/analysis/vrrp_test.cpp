@@ -13,6 +13,7 @@
 #include "collector/analysis/topology/contest.h"
 #include "common/json.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/fixtures.h"
 
 using namespace lapwing;
 using namespace lapwing::analysis;
@@ -125,11 +126,8 @@ topology::Contest contestOf(const std::string& script,
 }  // namespace
 
 TEST_CASE("vrrp: the holders are those of keepalived") {
-    std::ifstream file(std::string(LAPWING_FIXTURES) + "/keepalived/takeover.json");
-    std::stringstream text;
-    text << file.rdbuf();
     json::Document cases;
-    cases.Parse(text.str().c_str());
+    cases.Parse(test::fixture("keepalived/takeover.json").c_str());
     REQUIRE(cases.IsArray());
     CHECK(cases.Size() > 45);
     for (const auto& each : json::items(cases)) {

@@ -12,6 +12,7 @@
 #include "agent/snapshot/helper/write_snapshot.h"
 #include "common/model/sample.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/fixtures.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/reach/namespaces.h"
 

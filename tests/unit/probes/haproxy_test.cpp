@@ -5,6 +5,7 @@
 #include "agent/probes/haproxy/parse.h"
 #include "agent/probes/text.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/fixtures.h"
 #include "tests/unit/probes/samples.h"
 
 using namespace lapwing;

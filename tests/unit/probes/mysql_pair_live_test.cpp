@@ -10,6 +10,7 @@
 
 #include "agent/probes/mysql/mysql.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/fixtures.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
 
@@ -23,7 +24,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-const std::string kScript = std::string(LAPWING_FIXTURES) + "/../integration/replication/servers.sh";
+const std::string kScript = lapwing::test::fixturePath("../integration/replication/servers.sh");
 
 std::string run(const std::string& command) {
     std::string out;

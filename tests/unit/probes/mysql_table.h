@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/probes/mysql/connection.h"
+#include "tests/unit/fixtures.h"
 #include "tests/unit/probes/samples.h"
 
 namespace lapwing::test {

@@ -4,6 +4,7 @@
 #include "agent/probes/nginx/parse.h"
 #include "common/config/reader.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/fixtures.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
 

@@ -15,6 +15,7 @@
 #include "agent/probes/node/steady_counters.h"
 #include "common/config/reader.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/fixtures.h"
 #include "tests/unit/probes/samples.h"
 
 using namespace lapwing;
@@ -25,7 +26,7 @@ using lapwing::test::Samples;
 
 namespace {
 
-const std::string kRoot = std::string(LAPWING_FIXTURES) + "/node";
+const std::string kRoot = lapwing::test::fixturePath("node");
 
 Roots tree() {
     return {kRoot + "/proc", kRoot + "/sys", kRoot + "/root"};

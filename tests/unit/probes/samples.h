@@ -14,15 +14,6 @@
 
 namespace lapwing::test {
 
-/// The content of a file under tests/fixtures.
-inline std::string fixture(const std::string& name) {
-    std::ifstream file(std::string(LAPWING_FIXTURES) + "/" + name, std::ios::binary);
-    if (!file) {
-        throw std::runtime_error("no fixture " + name);
-    }
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
 /// The samples of a probe, read by value.
 class Samples {
   public:

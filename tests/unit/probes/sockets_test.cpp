@@ -13,6 +13,7 @@
 #include "agent/snapshot/helper/socket_units.h"
 #include "common/model/sample.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/fixtures.h"
 #include "tests/unit/probes/samples.h"
 
 using namespace lapwing;

@@ -5,22 +5,15 @@
 #include "common/reach/ruleset.h"
 #include "common/reach/unlisted.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/fixtures.h"
 
 using namespace lapwing;
 using namespace lapwing::reach;
 
 namespace {
 
-std::string fixture(const std::string& name) {
-    std::ifstream file(std::string(LAPWING_FIXTURES) + "/firewall/" + name);
-    std::stringstream text;
-    text << file.rdbuf();
-    REQUIRE_FALSE(text.str().empty());
-    return text.str();
-}
-
 Ruleset ruleset(const std::string& name) {
-    auto parsed = Ruleset::parse(fixture(name));
+    auto parsed = Ruleset::parse(test::fixture("firewall/" + name));
     REQUIRE(parsed);
     return std::move(*parsed);
 }
@@ -436,7 +429,7 @@ TEST_CASE("facts that nft does not list come from the kernel") {
     const Unlisted::ChainName input{"inet", "t", "c"};
     const Unlisted::ChainName ingress{"netdev", "n", "e"};
     CHECK(mayLackFacts(listing));
-    CHECK_FALSE(mayLackFacts(fixture("none.json")));
+    CHECK_FALSE(mayLackFacts(test::fixture("firewall/none.json")));
     CHECK(verdicts({}) == std::vector{may, may, may});
     CHECK(verdicts({{{ingress, {"eth9"}}}, {{{input, 3}, {}}}}) ==
           std::vector{must_block, must_block, must_block});

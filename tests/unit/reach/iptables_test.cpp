@@ -6,6 +6,7 @@
 #include "common/reach/compact.h"
 #include "common/reach/ruleset.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/fixtures.h"
 
 using namespace lapwing;
 using namespace lapwing::reach;
@@ -45,10 +46,7 @@ std::string input(const std::string& rules) {
 }
 
 Ruleset real(const std::string& name) {
-    std::ifstream file(std::string(LAPWING_FIXTURES) + "/firewall/real/" + name + ".json");
-    std::stringstream text;
-    text << file.rdbuf();
-    const auto snapshot = agent::parseSnapshot(text.view());
+    const auto snapshot = agent::parseSnapshot(lapwing::test::fixture("firewall/real/" + name + ".json"));
     REQUIRE(snapshot);
     auto ruleset = agent::rulesetOf(*snapshot);
     REQUIRE(ruleset);

@@ -24,6 +24,7 @@
 #include "agent/snapshot/snapshot.h"
 #include "common/reach/ruleset.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/fixtures.h"
 #include "tests/unit/reach/against_kernel.h"
 
 using namespace lapwing;
@@ -36,11 +37,7 @@ constexpr int kLongMutants = 1'000;
 constexpr std::size_t kAtOnce = 4;
 
 std::string textOf(const std::string& name) {
-    std::ifstream file(std::string(LAPWING_FIXTURES) + "/firewall/" + name);
-    std::stringstream text;
-    text << file.rdbuf();
-    REQUIRE_FALSE(text.str().empty());
-    return text.str();
+    return lapwing::test::fixture("firewall/" + name);
 }
 
 /// The names and addresses of the fixtures' host, as those of the server's namespace. Both families have

@@ -6,16 +6,14 @@
 #include "common/reach/compact.h"
 #include "common/reach/ruleset.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/fixtures.h"
 
 using namespace lapwing::reach;
 
 namespace {
 
 Ruleset ruleset(const std::string& name) {
-    std::ifstream file(std::string(LAPWING_FIXTURES) + "/firewall/" + name);
-    std::stringstream text;
-    text << file.rdbuf();
-    auto parsed = Ruleset::parse(text.str());
+    auto parsed = Ruleset::parse(lapwing::test::fixture("firewall/" + name));
     REQUIRE(parsed);
     return std::move(*parsed);
 }

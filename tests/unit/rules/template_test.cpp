@@ -9,6 +9,7 @@
 #include "collector/rules/manager.h"
 #include "collector/rules/template/functions.h"
 #include "common/config/reader.h"
+#include "tests/unit/fixtures.h"
 #include "tests/unit/rules/support.h"
 
 using namespace lapwing;
@@ -30,7 +31,7 @@ std::string expand(const std::string& text, const TemplateData& data = {}) {
 
 TEST_CASE("templates expand as Prometheus expands them") {
     // promtool confirms these expectations (tests/integration/rules).
-    const std::string folder = std::string(LAPWING_FIXTURES) + "/rules/";
+    const std::string folder = test::fixturePath("rules/");
     const TemporaryFolder temporary;
     const auto store = openStore(temporary.path("db"));
     const promql::Engine engine(*store, {});
