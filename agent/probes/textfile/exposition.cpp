@@ -1,18 +1,14 @@
 #include "agent/probes/textfile/exposition.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "common/characters.h"
-#include "common/model/labels.h"
+#include "agent/probes/sample_line.h"
 #include "common/text.h"
 
 namespace lapwing::agent::textfile {
@@ -22,84 +18,6 @@ namespace {
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-using LabelList = std::vector<ClientMetric::Label>;
-
-bool isNamePart(char c) {
-    return isWordPart(c) || c == ':';
-}
-
-/// What Go's ParseFloat takes, without hexadecimal numbers and underscores.
-std::optional<double> toFloat(std::string_view text) {
-    const auto word = lower(text);
-    const bool sign = !word.empty() && (word[0] == '+' || word[0] == '-');
-    const auto rest = word.substr(sign ? 1 : 0);
-    if (rest == "inf" || rest == "infinity") {
-        const auto infinity = std::numeric_limits<double>::infinity();
-        return word[0] == '-' ? -infinity : infinity;
-    }
-    if (word == "nan") {
-        return std::numeric_limits<double>::quiet_NaN();
-    }
-    if (rest.empty() || (!isDigit(rest[0]) && rest[0] != '.')) {
-        return std::nullopt;
-    }
-    double value = 0;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
-    const bool too_small = error == std::errc::result_out_of_range && rest.find("e-") != std::string::npos;
-    if (end != rest.data() + rest.size() || (error != std::errc() && !too_small)) {
-        return std::nullopt;
-    }
-    value = too_small ? 0 : value;
-    return word[0] == '-' ? -value : value;
-}
-
-/// A line, from its begin on.
-class Line {
-  public:
-    explicit Line(std::string_view text) : rest_(text) {}
-
-    bool atEnd() const { return rest_.empty(); }
-    char next() const { return rest_.empty() ? '\n' : rest_.front(); }
-    bool atBlank() const { return next() == ' ' || next() == '\t'; }
-    void skip() { rest_.remove_prefix(1); }
-    void skipBlanks() {
-        while (atBlank()) {
-            skip();
-        }
-    }
-    template <class Part>
-    std::string_view take(Part part) {
-        const auto end = std::find_if_not(rest_.begin(), rest_.end(), part);
-        const auto out = rest_.substr(0, static_cast<std::size_t>(end - rest_.begin()));
-        rest_.remove_prefix(out.size());
-        return out;
-    }
-    std::string_view takeWord() {
-        return take([](char c) { return c != ' ' && c != '\t'; });
-    }
-    std::string_view takeName() { return isDigit(next()) ? std::string_view() : take(isNamePart); }
-    std::string_view rest() const { return rest_; }
-
-  private:
-    std::string_view rest_;
-};
-
-/// The text with its escapes replaced: \\, \n and \". Nothing for another escape.
-std::optional<std::string> unescaped(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '\\') {
-            out += text[i];
-            continue;
-        }
-        const char c = ++i < text.size() ? text[i] : ' ';
-        if (c != '\\' && c != 'n' && c != '"') {
-            return std::nullopt;
-        }
-        out += c == 'n' ? '\n' : c;
-    }
-    return out;
-}
 
 struct Family {
     MetricFamily family;
@@ -169,7 +87,7 @@ class Parser {
     }
 
     void help(Family& family, std::string_view text) {
-        const auto words = unescaped(text);
+        const auto words = unescaped(text, Rules::node_exporter);
         if (family.has_help) {
             refuse("a second HELP of " + family.family.name);
         } else if (!words) {
@@ -223,92 +141,36 @@ class Parser {
     }
 
     void sample(Line& line) {
-        const auto name = line.takeName();
-        if (name.empty()) {
-            refuse("invalid metric name");
+        auto sample = readSample(line, Rules::node_exporter);
+        if (!sample) {
+            refuse(sample.error().message);
             return;
         }
-        const auto [family, part] = familyOf(name);
-        family.has_type = true;
-        line.skipBlanks();
-        LabelList labels;
-        std::optional<double> bound;
-        if (line.next() == '{' && !readLabels(line, family.family.type, labels, bound)) {
-            return;
-        }
-        const auto word = line.takeWord();
-        const auto value = toFloat(word);
-        if (!value) {
-            refuse("expected a number, got \"" + printable(std::string(word.substr(0, 80))) + "\"");
-        } else if (!line.atEnd()) {
+        if (!line.atEnd()) {
             refuse("something follows the value: timestamps are not supported");
-        } else {
-            add(family, part, std::move(labels), bound, *value);
+            return;
+        }
+        const auto [family, part] = familyOf(sample->name);
+        family.has_type = true;
+        std::optional<double> bound;
+        if (takeBound(family.family.type, sample->labels, bound)) {
+            add(family, part, std::move(sample->labels), bound, sample->value);
         }
     }
 
-    bool readLabels(Line& line, MetricType type, LabelList& out, std::optional<double>& bound) {
+    /// Takes the label that a bucket or a quantile has off the labels.
+    bool takeBound(MetricType type, LabelList& labels, std::optional<double>& out) {
         const std::string_view special = type == MetricType::Histogram ? "le"
                                          : type == MetricType::Summary ? "quantile"
                                                                        : "";
-        line.skip();
-        while (true) {
-            line.skipBlanks();
-            if (line.next() == '}') {
-                line.skip();
-                line.skipBlanks();
-                return true;
-            }
-            const std::string name(isDigit(line.next()) ? std::string_view() : line.take(isWordPart));
-            line.skipBlanks();
-            if (name.empty() || name == "__name__" || line.next() != '=') {
-                return refuse("invalid name of a label");
-            }
-            line.skip();
-            line.skipBlanks();
-            const auto value = readValue(line);
-            if (!value) {
-                return false;
-            }
-            if (name == special) {
-                bound = toFloat(*value);
-                if (!bound) {
-                    return refuse("the label " + name + " is no number");
-                }
-            } else if (std::any_of(out.begin(), out.end(),
-                                   [&](const auto& label) { return label.name == name; })) {
-                return refuse("the label " + name + " stands twice");
-            } else {
-                out.push_back({name, *value});
-            }
-            line.skipBlanks();
-            if (line.next() == ',') {
-                line.skip();
-            } else if (line.next() != '}') {
-                return refuse("unexpected end of a label's value");
-            }
+        const auto found = std::find_if(labels.begin(), labels.end(),
+                                        [&](const auto& label) { return label.name == special; });
+        if (found == labels.end()) {
+            return true;
         }
-    }
-
-    std::optional<std::string> readValue(Line& line) {
-        if (line.next() != '"') {
-            refuse("a label's value has no quotes");
-            return std::nullopt;
-        }
-        line.skip();
-        bool escape = false;
-        const auto raw = line.take([&](char c) {
-            const bool ends = c == '"' && !escape;
-            escape = c == '\\' && !escape;
-            return !ends;
-        });
-        auto value = unescaped(raw);
-        if (line.atEnd() || !value || !isValidUtf8(*value)) {
-            refuse("invalid value of a label");
-            return std::nullopt;
-        }
-        line.skip();
-        return value;
+        out = toFloat(found->value);
+        labels.erase(found);
+        return out || refuse("the label " + std::string(special) + " is no number");
     }
 
     void add(Family& family, Part part, LabelList labels, const std::optional<double>& bound, double value) {

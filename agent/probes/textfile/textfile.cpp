@@ -15,6 +15,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/probes/sample_line.h"
 #include "agent/probes/textfile/exposition.h"
 #include "common/glob.h"
 #include "common/memory_budget.h"
@@ -98,24 +99,6 @@ std::size_t seriesOf(const MetricFamily& family, const prometheus::ClientMetric&
                                                             : 1;
 }
 
-/// As Prometheus does with a scrape (honor_labels: false): labels that the agent or the collector sets keep
-/// their values under another name.
-void renameReserved(prometheus::ClientMetric& metric) {
-    const auto has = [&](const std::string& name) {
-        return std::any_of(metric.label.begin(), metric.label.end(),
-                           [&](const auto& label) { return label.name == name; });
-    };
-    for (const std::string name : {"job", "instance", "agent"}) {
-        auto free = "exported_" + name;
-        while (has(free)) {
-            free = "exported_" + free;
-        }
-        for (auto& label : metric.label) {
-            label.name = label.name == name ? free : label.name;
-        }
-    }
-}
-
 /// Sorted labels without empty ones: the same series has the same key.
 std::vector<prometheus::ClientMetric::Label> keyOf(const prometheus::ClientMetric& metric) {
     auto out = metric.label;
@@ -181,7 +164,7 @@ class Merged {
             entry.family = {family.name, family.help, family.type, {}};
         }
         for (auto& metric : family.metric) {
-            renameReserved(metric);
+            renameReserved(metric.label);
             if (entry.keys.insert(keyOf(metric)).second) {
                 entry.family.metric.push_back(std::move(metric));
             } else {
