@@ -300,6 +300,7 @@ namespace lapwing::exporter {
 inline constexpr const char* kUp = "up";
 inline constexpr const char* kScrapeDurationSeconds = "scrape_duration_seconds";
 inline constexpr const char* kScrapeSamplesScraped = "scrape_samples_scraped";
+inline constexpr const char* kScrapeSamplesPostMetricRelabeling = "scrape_samples_post_metric_relabeling";
 inline constexpr const char* kAlerts = "ALERTS";                    ///< {alertname, alertstate}
 inline constexpr const char* kAlertsForState = "ALERTS_FOR_STATE";  ///< {alertname}
 inline constexpr const char* kNginxUp = "nginx_up";

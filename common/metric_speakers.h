@@ -131,6 +131,7 @@ inline constexpr std::array kSpeakers{
     NamedSpeaker{exporter::kUp, Speaker::probe},
     NamedSpeaker{exporter::kScrapeDurationSeconds, Speaker::probe},
     NamedSpeaker{exporter::kScrapeSamplesScraped, Speaker::probe},
+    NamedSpeaker{exporter::kScrapeSamplesPostMetricRelabeling, Speaker::probe},
     NamedSpeaker{kAttemptResult, Speaker::peer},
     NamedSpeaker{kAttemptTimestampSeconds, Speaker::peer},
     NamedSpeaker{kAttemptControlOk, Speaker::peer},

@@ -67,6 +67,9 @@ class Exposition {
   public:
     void add(const ProbeSpec& spec, std::vector<prometheus::MetricFamily> families) {
         for (auto& family : families) {
+            if (family.metric.empty()) {
+                continue;
+            }
             for (auto& metric : family.metric) {
                 setLabel(metric, "job", spec.job);
                 setLabel(metric, "instance", spec.instance);
@@ -132,7 +135,7 @@ int probeOnce(const std::string& config_file, const std::string& name) {
     // An invalid configuration is reported, and the defaults serve in its place.
     report(reader);
     auto specs = std::move(loaded.specs);
-    std::erase_if(specs, [&](const ProbeSpec& spec) { return spec.job != name; });
+    std::erase_if(specs, [&](const ProbeSpec& spec) { return spec.kind != name; });
     if (specs.empty()) {
         const auto choice = std::find_if(loaded.choices.begin(), loaded.choices.end(),
                                          [&](const auto& each) { return each.name == name; });

@@ -144,6 +144,13 @@ ProbeContext contextOf(const AgentConfig& agent) {
     return context;
 }
 
+/// Whether a job is a probe's, or of Lapwing itself. Rules and findings go by it.
+bool isTaken(const std::string& job, const std::vector<std::string>& probes) {
+    const auto others = {"agent", "collector", "exec", "site", "units"};
+    return std::find(probes.begin(), probes.end(), job) != probes.end() ||
+           std::find(others.begin(), others.end(), job) != others.end();
+}
+
 void readProbes(const config::Node& node, const std::vector<ProbeKind>& kinds, LoadedConfig& out) {
     std::vector<std::string> names;
     names.reserve(kinds.size());
@@ -165,6 +172,12 @@ void readProbes(const config::Node& node, const std::vector<ProbeKind>& kinds, L
             choice.why.erase(0, prefix.size());
         }
         for (std::size_t i = before; i < out.specs.size(); ++i) {
+            out.specs[i].kind = kind.name;
+            const auto& job = out.specs[i].job;
+            if (job != kind.name && isTaken(job, names)) {
+                node[kind.name].problem(node[kind.name].path() + ": the name \"" + job +
+                                        "\" is Lapwing's own; give the target another one");
+            }
             Labels identity = out.specs[i].labels;
             identity.set("job", out.specs[i].job);
             identity.set("instance", out.specs[i].instance);
@@ -219,6 +232,9 @@ std::vector<ProbeSpec> defaultProbes(config::Reader& reader, const AgentConfig& 
                                      const ProbeKind& kind) {
     std::vector<ProbeSpec> specs;
     (void)kind.configure(reader.text("on", kind.name), contextOf(agent), specs);
+    for (auto& spec : specs) {
+        spec.kind = kind.name;
+    }
     return specs;
 }
 

@@ -8,6 +8,10 @@ bool Descriptions::add(const std::vector<prometheus::MetricFamily>& families) {
     bool any = false;
     const MutexLock lock(mutex_);
     for (const auto& family : families) {
+        // Parts of a scraped histogram: the family itself is described.
+        if (family.type == prometheus::MetricType::Untyped && family.help.empty()) {
+            continue;
+        }
         if (known_.size() >= kMost || known_.find(family.name) != known_.end()) {
             continue;
         }

@@ -1,5 +1,7 @@
 #include "agent/probes/http_target.h"
 
+#include <utility>
+
 #include "agent/probes/switch.h"
 #include "common/config/reader.h"
 #include "common/http/url.h"
@@ -131,6 +133,20 @@ Expected<HttpTarget> readTarget(const config::Node& node) {
         return fail(ErrorKind::invalid, "user without password_file");
     }
     return target;
+}
+
+void readHeaders(const config::Node& node, http::Headers& out) {
+    node.forEachPair([&](const std::string& name, const config::Node& value) {
+        std::string text;
+        value.read(text);
+        const bool plain = text.find_first_of("\r\n") == std::string::npos &&
+                           name.find_first_of(" :\r\n") == std::string::npos && !name.empty();
+        if (!plain) {
+            value.problem(value.path() + " is no usable header");
+            return;
+        }
+        out.emplace_back(name, std::move(text));
+    });
 }
 
 }  // namespace lapwing::agent

@@ -44,6 +44,9 @@ Expected<HttpTarget> parseTarget(const std::string& url);
 /// and makes the result an Error.
 Expected<HttpTarget> readTarget(const config::Node& node);
 
+/// Reads a map of names and values of headers. One that cannot be sent is a problem of the node.
+void readHeaders(const config::Node& node, http::Headers& out);
+
 /// The status of an answer that was not the expected one, in words: "HTTP 401: the server wants a user and a
 /// password, or refuses these".
 std::string unexpectedStatus(const http::Response& response);

@@ -19,7 +19,8 @@ class SnapshotFile;
 
 /// One probe to run: its target, its interval, and the probe itself.
 struct ProbeSpec {
-    std::string job;       ///< the probe's name: its folder, its job label
+    std::string kind;      ///< the probe's name, its folder; readers of the configuration set it
+    std::string job;       ///< the label: the probe's name, or the name of a target of `scrape`
     std::string instance;  ///< the observed host's name
     Labels labels;         ///< further labels of every sample, `up` included (url, via)
     std::chrono::milliseconds interval{10'000};
@@ -64,5 +65,6 @@ ProbeKind keepalivedProbe();
 ProbeKind inventoryProbe();
 ProbeKind logsProbe();
 ProbeKind textfileProbe();
+ProbeKind scrapeProbe();
 
 }  // namespace lapwing::agent

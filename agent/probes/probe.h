@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ struct ProbeResult {
     /// Makes further families, one with each call; false after the last. A family takes some 300 bytes of
     /// memory for each sample, so the families of a large answer never exist at the same time.
     std::function<bool(prometheus::MetricFamily&)> more;
+    /// The target's own number of samples, where some of them are not reported: `scrape_samples_scraped`.
+    std::optional<std::size_t> scraped;
     std::vector<FoundDocument> documents;
     /// The run looked at a part only, the same part in every partial run of its depth. Series of the last
     /// partial run that this one lacks are gone, and the runner ends them (a staleness marker). Series of

@@ -16,7 +16,8 @@ std::vector<ProbeKind> probeKinds() {
         keepalivedProbe(),  //
         inventoryProbe(),   //
         logsProbe(),        //
-        textfileProbe(),
+        textfileProbe(),    //
+        scrapeProbe(),
     };
 }
 

@@ -186,6 +186,7 @@ void Runner::Core::report(Slot& slot, const Flight& flight, double took, Expecte
                 add_family(std::move(family));
             }
             result->more = nullptr;
+            scraped = result->scraped.value_or(scraped);
         }
         if (failure) {
             add_own(metric::kProbeFailure, 1, errorKindName(failure->kind));

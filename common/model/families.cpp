@@ -12,22 +12,6 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-// As Prometheus prints `le` and `quantile` (Go's 'g'): the shortest decimal that reads back as the same
-// double, with an exponent below 1e-4 and from 1e6 on.
-std::string formatBound(double value) {
-    if (std::isinf(value)) {
-        return value > 0 ? "+Inf" : "-Inf";
-    }
-    std::array<char, 32> buffer;
-    const auto print = [&](std::chars_format format) {
-        const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format).ptr;
-        return std::string(buffer.data(), end);
-    };
-    const auto size = std::abs(value);
-    const bool plain = size == 0 || (size >= 1e-4 && size < 1e6);
-    return print(plain ? std::chars_format::fixed : std::chars_format::scientific);
-}
-
 class Flattener {
   public:
     Flattener(const Labels& extra, TimestampMs at, std::vector<TimeSeries>& out)
@@ -58,6 +42,20 @@ class Flattener {
 
 }  // namespace
 
+std::string boundText(double value) {
+    if (std::isinf(value)) {
+        return value > 0 ? "+Inf" : "-Inf";
+    }
+    std::array<char, 32> buffer;
+    const auto print = [&](std::chars_format format) {
+        const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format).ptr;
+        return std::string(buffer.data(), end);
+    };
+    const auto size = std::abs(value);
+    const bool plain = size == 0 || (size >= 1e-4 && size < 1e6);
+    return print(plain ? std::chars_format::fixed : std::chars_format::scientific);
+}
+
 void appendFamilies(const std::vector<MetricFamily>& families, const Labels& extra, TimestampMs at,
                     std::vector<TimeSeries>& out) {
     Flattener flat(extra, at, out);
@@ -72,7 +70,7 @@ void appendFamilies(const std::vector<MetricFamily>& families, const Labels& ext
                     break;
                 case MetricType::Summary: {
                     for (const auto& quantile : metric.summary.quantile) {
-                        const Label label{"quantile", formatBound(quantile.quantile)};
+                        const Label label{"quantile", boundText(quantile.quantile)};
                         flat.add(family.name, metric, quantile.value, &label);
                     }
                     flat.add(family.name + "_sum", metric, metric.summary.sample_sum);
@@ -83,7 +81,7 @@ void appendFamilies(const std::vector<MetricFamily>& families, const Labels& ext
                 case MetricType::Histogram: {
                     bool infinite = false;
                     for (const auto& bucket : metric.histogram.bucket) {
-                        const Label label{"le", formatBound(bucket.upper_bound)};
+                        const Label label{"le", boundText(bucket.upper_bound)};
                         infinite = infinite || std::isinf(bucket.upper_bound);
                         flat.add(family.name + "_bucket", metric,
                                  static_cast<double>(bucket.cumulative_count), &label);

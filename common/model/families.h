@@ -2,6 +2,7 @@
 
 #include <prometheus/metric_family.h>
 
+#include <string>
 #include <vector>
 
 #include "common/model/remote_write.h"
@@ -15,6 +16,10 @@ namespace lapwing {
 /// or `at` if that is 0.
 void appendFamilies(const std::vector<prometheus::MetricFamily>& families, const Labels& extra,
                     TimestampMs at, std::vector<TimeSeries>& out);
+
+/// A bound (`le`, `quantile`) as Go prints it ('g'), which Prometheus 2 did: the shortest decimal that reads
+/// back as the same double, with an exponent below 1e-4 and from 1e6 on.
+std::string boundText(double value);
 
 /// The metadata of a family.
 MetricMetadata describe(const prometheus::MetricFamily& family);

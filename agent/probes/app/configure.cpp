@@ -44,21 +44,6 @@ void readBodyPattern(const config::Node& node, app::Check& check) {
     check.expect_body = std::move(compiled);
 }
 
-void readHeaders(const config::Node& node, app::Check& check) {
-    node.forEachPair([&](const std::string& name, const config::Node& value) {
-        std::string text;
-        value.read(text);
-        const bool plain =
-            std::none_of(text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n'; }) &&
-            name.find_first_of(" :\r\n") == std::string::npos && !name.empty();
-        if (!plain) {
-            value.problem(value.path() + " is no usable header");
-            return;
-        }
-        check.headers.emplace_back(name, std::move(text));
-    });
-}
-
 void configureEntry(const config::Node& entry, const ProbeContext& context, std::vector<ProbeSpec>& out) {
     entry.allow({"url", "instance", "method", "expect_status", "expect_body", "headers", "follow_redirects",
                  "timeout", "ca", "server_name", "user", "password_file"});
@@ -87,7 +72,7 @@ void configureEntry(const config::Node& entry, const ProbeContext& context, std:
     entry["timeout"].readDuration(timeout);
     readStatuses(entry["expect_status"], check.expect_status);
     readBodyPattern(entry["expect_body"], check);
-    readHeaders(entry["headers"], check);
+    readHeaders(entry["headers"], check.headers);
     if (check.method != "GET" && check.method != "HEAD" && check.method != "POST" &&
         check.method != "OPTIONS") {
         entry["method"].problem(entry["method"].path() + " must be GET, HEAD, POST or OPTIONS");

@@ -181,6 +181,7 @@ BAD = [
     ("HaproxyDown", "critical", [("up", {"job": "haproxy"}, 0)], SERVICE, {}),
     ("MysqlRefusesAgent", "critical", [("up", {"job": "mysql"}, 0), ("lapwing_mysql_refused_info", {"job": "mysql"}, 1)], SERVICE, {}),
     ("ProbeFailing", "warning", [("up", {"job": "node"}, 0)], SERVICE, {"job": "node"}),
+    ("ScrapeFailing", "warning", [("up", {"job": "redis"}, 0)], SERVICE, {"job": "redis"}),
     ("TextfileUnreadable", "warning", [("node_textfile_scrape_error", {}, 1)], SERVICE, {}),
     ("BackendServerDown", "warning", [("haproxy_server_status", {"state": "DOWN"}, 1)], {**BACKEND, "server": "server"}, {}),
     ("BackendWithoutServers", "critical", [("haproxy_backend_status", {"state": "DOWN"}, 1)], BACKEND, {}),
