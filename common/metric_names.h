@@ -26,6 +26,8 @@ inline constexpr const char* kClockOffsetErrorSeconds = "lapwing_clock_offset_er
 inline constexpr const char* kHaproxyServerInfo = "lapwing_haproxy_server_info";
 inline constexpr const char* kHaproxyBackendInfo =
     "lapwing_haproxy_backend_info";  ///< {proxy, mode, algorithm, via}
+/// {via}
+inline constexpr const char* kHaproxyOldWorkers = "lapwing_haproxy_old_workers";
 
 // MySQL and MariaDB (job mysql).
 inline constexpr const char* kMysqlReplicaConfigured = "lapwing_mysql_replica_configured";

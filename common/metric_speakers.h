@@ -64,6 +64,7 @@ inline constexpr std::array kSpeakers{
     NamedSpeaker{exporter::kNodeBootTimeSeconds, Speaker::self},
     NamedSpeaker{kHaproxyServerInfo, Speaker::observer},
     NamedSpeaker{kHaproxyBackendInfo, Speaker::observer},
+    NamedSpeaker{kHaproxyOldWorkers, Speaker::observer},
     NamedSpeaker{kMysqlReplicaConfigured, Speaker::observer},
     NamedSpeaker{kMysqlReplicaLagSeconds, Speaker::observer},
     NamedSpeaker{kMysqlReplicaLagKnown, Speaker::observer},

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "agent/probes/haproxy/parse.h"
+#include "agent/probes/haproxy/workers.h"
 #include "common/http/timed_socket.h"
 #include "common/memory_budget.h"
 #include "common/metric_names.h"
@@ -135,9 +136,10 @@ Expected<ProbeResult> SocketProbe::collect(const Deadline& deadline) {
 
 Expected<ProbeResult> SocketProbe::run(const Deadline& deadline) {
     const auto until = Clock::now() + deadline.budget();
-    auto text =
-        ask(path_, wants_addresses_ ? "show info;show stat;show servers state\n" : "show info;show stat\n",
-            until);
+    auto text = ask(path_,
+                    std::string("show info;show resolvers;show stat") +
+                        (wants_addresses_ ? ";show servers state\n" : "\n"),
+                    until);
     if (!text) {
         return tl::unexpected(text.error());
     }
@@ -151,6 +153,14 @@ Expected<ProbeResult> SocketProbe::run(const Deadline& deadline) {
     }
     auto result = withUp(true);
     parseInfo(answers.info, result.families);
+    parseResolvers(answers.info, result.families);
+    if (const auto pid = pidOf(answers.info)) {
+        if (const auto old = oldWorkers(proc_, *pid)) {
+            result.families.push_back(gauge(metric::kHaproxyOldWorkers,
+                                            "Workers from before a reload that still serve connections."));
+            add(result.families.back(), {}, static_cast<double>(*old));
+        }
+    }
     auto known = parseServersState(answers.state);
     // The statistics are the largest part of the answer: only they stay.
     std::string csv(answers.stats);

@@ -11,13 +11,14 @@
 
 namespace lapwing::agent::haproxy {
 
-/// Asks HAProxy over its unix socket (`stats socket`): "show info", "show stat", and "show servers state"
-/// where the socket's level keeps the addresses from "show stat". Sends only commands that change nothing.
+/// Asks HAProxy over its unix socket (`stats socket`): "show info", "show resolvers", "show stat", and "show
+/// servers state" where the socket's level keeps the addresses from "show stat". Sends only commands that
+/// change nothing.
 class SocketProbe : public Probe {
   public:
     /// An answer of more than `most_rows` rows is refused.
-    explicit SocketProbe(std::string path, std::size_t most_rows = kUsualRows)
-        : path_(std::move(path)), most_rows_(most_rows) {}
+    explicit SocketProbe(std::string path, std::size_t most_rows = kUsualRows, std::string proc = "/proc")
+        : path_(std::move(path)), most_rows_(most_rows), proc_(std::move(proc)) {}
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 
   private:
@@ -25,6 +26,7 @@ class SocketProbe : public Probe {
 
     std::string path_;
     std::size_t most_rows_;
+    std::string proc_;
     bool wants_addresses_ = false;
 };
 

@@ -22,15 +22,18 @@ using Families = std::vector<prometheus::MetricFamily>;
 
 /// The answers of one session, found by their first lines; a missing answer is empty.
 struct Answers {
-    std::string_view info;
+    std::string_view info;  ///< to "show info", and to "show resolvers"
     std::string_view stats;
     std::string_view state;
 };
-/// Separates the answers to "show info;show stat;show servers state" (the last one may be missing).
+/// Separates the answers to "show info;show resolvers;show stat;show servers state" (the last one may be
+/// missing).
 Answers splitAnswers(std::string_view text);
 
 /// "Uptime_sec: 15" -> haproxy_process_uptime_seconds 15. Unknown lines are left out.
 void parseInfo(std::string_view text, Families& out);
+/// Reads the counters of each nameserver behind the lines "Resolvers section NAME": haproxy_resolver_*.
+void parseResolvers(std::string_view text, Families& out);
 
 /// (backend, server) -> "10.77.0.11:80"
 using Addresses = std::map<std::pair<std::string, std::string>, std::string>;

@@ -74,6 +74,7 @@ constexpr auto kLines = std::to_array<Line>({
     {"TotalSplicdedBytesOut", "haproxy_process_spliced_bytes_out_total", true},  // as 2.6 spells it
     {"BytesOutRate", "haproxy_process_bytes_out_rate"},
     {"CumRecvLogs", "haproxy_process_recv_logs_total", true},
+    {"TotalWarnings", "haproxy_process_total_warnings", true},
     {"Memmax_bytes", "haproxy_process_max_memory_bytes"},
     {"PoolAlloc_bytes", "haproxy_process_pool_allocated_bytes"},
     {"PoolUsed_bytes", "haproxy_process_pool_used_bytes"},
@@ -107,7 +108,14 @@ Answers splitAnswers(std::string_view text) {
 
 void parseInfo(std::string_view text, Families& out) {
     std::array<bool, kLines.size()> seen{};
-    bool version_seen = false;
+    struct Text {
+        std::string_view key;
+        const char* metric;
+        const char* label;
+        bool seen = false;
+    };
+    std::array texts{Text{"Version", "haproxy_process_build_info", "version"},
+                     Text{"node", "haproxy_process_node", "node"}};
     for (std::string_view line; nextLine(text, line);) {
         const auto colon = line.find(": ");
         if (colon == std::string_view::npos) {
@@ -115,11 +123,12 @@ void parseInfo(std::string_view text, Families& out) {
         }
         const auto key = line.substr(0, colon);
         const auto value = trimmed(line.substr(colon + 2));
-        if (key == "Version" && !value.empty() && isValidUtf8(value) && !version_seen) {
-            version_seen = true;
-            out.push_back(gauge("haproxy_process_build_info", "1."));
-            add(out.back(), {{"version", std::string(value)}}, 1);
-            continue;
+        for (auto& text_line : texts) {
+            if (key == text_line.key && !value.empty() && isValidUtf8(value) && !text_line.seen) {
+                text_line.seen = true;
+                out.push_back(gauge(text_line.metric, "1."));
+                add(out.back(), {{text_line.label, std::string(value)}}, 1);
+            }
         }
         for (std::size_t i = 0; i < kLines.size(); ++i) {
             if (kLines[i].key != key || seen[i]) {

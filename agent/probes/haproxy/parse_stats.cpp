@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,6 +55,8 @@ constexpr auto kColumns = std::to_array<Column>({
     {"weight", kB | kS, "weight"},
     {"act", kB, "active_servers"},
     {"bck", kB, "backup_servers"},
+    {"act", kS, "active"},
+    {"bck", kS, "backup"},
     {"chkfail", kS, "check_failures_total", true},
     {"chkdown", kB | kS, "check_up_down_total", true},
     {"lastchg", kB | kS, "check_last_change_seconds"},
@@ -61,12 +64,13 @@ constexpr auto kColumns = std::to_array<Column>({
     {"qlimit", kS, "queue_limit"},
     {"throttle", kS, "current_throttle"},
     {"lbtot", kB | kS, "loadbalanced_total", true},
+    {"rate", kF | kB | kS, "current_session_rate"},
     {"rate_lim", kF, "limit_session_rate"},
     {"rate_max", kF | kB | kS, "max_session_rate"},
     {"check_code", kS, "check_code"},
     {"check_duration", kS, "check_duration_seconds", false, kMs},
     {"req_rate_max", kF, "http_requests_rate_max"},
-    {"req_tot", kF | kB, "http_requests_total", true},
+    {"req_tot", kF | kB | kS, "http_requests_total", true},
     {"cli_abrt", kB | kS, "client_aborts_total", true},
     {"srv_abrt", kB | kS, "server_aborts_total", true},
     {"comp_in", kF | kB, "http_comp_bytes_in_total", true},
@@ -240,7 +244,9 @@ constexpr std::size_t kFamiliesOfScope = kResponsesFamily + 1;
 constexpr std::size_t kCheckFamily = kFamiliesOfScope * kScopes.size();
 constexpr std::size_t kServerInfoFamily = kCheckFamily + 1;
 constexpr std::size_t kBackendInfoFamily = kCheckFamily + 2;
-constexpr std::size_t kFamilyCount = kCheckFamily + 3;
+constexpr std::size_t kServersByStateFamily = kCheckFamily + 3;
+constexpr std::size_t kServersByCheckFamily = kCheckFamily + 4;
+constexpr std::size_t kFamilyCount = kCheckFamily + 5;
 
 }  // namespace
 
@@ -275,6 +281,7 @@ class Stats::Table {
     void addCheck(const Line& line, prometheus::MetricFamily& out) const;
     void addServerInfo(const Line& line, prometheus::MetricFamily& out) const;
     void addBackendInfo(const Line& line, prometheus::MetricFamily& out) const;
+    void addServerCounts(bool by_check, prometheus::MetricFamily& out) const;
 
     std::string csv_;
     const Addresses known_;
@@ -381,6 +388,13 @@ prometheus::MetricFamily Stats::Table::family(std::size_t number) const {
     if (number == kBackendInfoFamily) {
         return gauge(metric::kHaproxyBackendInfo, "1 for each backend.");
     }
+    if (number == kServersByStateFamily) {
+        return gauge("haproxy_backend_agg_server_status", "Servers of the backend by state.");
+    }
+    if (number == kServersByCheckFamily) {
+        return gauge("haproxy_backend_agg_check_status",
+                     "Servers of the backend by their last check's result.");
+    }
     const std::string prefix = kScopes[number / kFamiliesOfScope];
     const auto column = number % kFamiliesOfScope;
     if (column == kStatusFamily) {
@@ -396,6 +410,14 @@ prometheus::MetricFamily Stats::Table::family(std::size_t number) const {
 bool Stats::Table::next(prometheus::MetricFamily& out) {
     for (; next_ < kFamilyCount; ++next_) {
         out = family(next_);
+        if (next_ >= kServersByStateFamily) {
+            addServerCounts(next_ == kServersByCheckFamily, out);
+            if (out.metric.empty()) {
+                continue;
+            }
+            ++next_;
+            return true;
+        }
         const auto scope = next_ < kCheckFamily          ? next_ / kFamiliesOfScope
                            : next_ == kBackendInfoFamily ? static_cast<std::size_t>(Row::backend)
                                                          : static_cast<std::size_t>(Row::server);
@@ -503,6 +525,44 @@ void Stats::Table::addBackendInfo(const Line& line, prometheus::MetricFamily& ou
         labels.push_back({"mode", std::string(mode)});
     }
     addWith(out, std::move(labels), "algorithm", text(line, kAlgorithm), 1);
+}
+
+/// For each backend with servers, in the order of their first ones. A server of an unknown state makes the
+/// numbers of its backend unknown.
+void Stats::Table::addServerCounts(bool by_check, prometheus::MetricFamily& out) const {
+    struct Counts {
+        bool known = true;
+        std::map<std::string_view, std::size_t> servers;
+    };
+    std::map<std::string_view, Counts> backends;
+    for (const auto& line : lines_) {
+        if (static_cast<Row>(line.scope) != Row::server) {
+            continue;
+        }
+        auto& counts = backends[text(line, kProxy)];
+        const auto word = by_check ? resultOf(text(line, kCheckStatus)) : serverState(text(line, kStatus));
+        // INI, UNK and CHECKED are no results.
+        const bool counted = !word.empty() && isValidUtf8(word) &&
+                             !(by_check && (word == "INI" || word == "UNK" || word == "CHECKED"));
+        counts.known = counts.known && (by_check || counted);
+        counts.servers[word] += counted ? 1 : 0;
+    }
+    for (const auto& [proxy, counts] : backends) {
+        const auto add = [&, name = proxy](std::string_view state, std::size_t servers) {
+            addWith(out, {{"proxy", std::string(name)}}, "state", state, static_cast<double>(servers));
+        };
+        for (const auto state : kServerStates) {
+            const auto found = counts.servers.find(state);
+            if (!by_check && counts.known) {
+                add(state, found == counts.servers.end() ? 0 : found->second);
+            }
+        }
+        for (const auto& [result, servers] : counts.servers) {
+            if (by_check && servers > 0) {
+                add(result, servers);
+            }
+        }
+    }
 }
 
 Stats::Stats(std::unique_ptr<Table> table) : table_(std::move(table)) {}

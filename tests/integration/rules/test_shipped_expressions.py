@@ -183,6 +183,7 @@ BAD = [
     ("ProbeFailing", "warning", [("up", {"job": "node"}, 0)], SERVICE, {"job": "node"}),
     ("ScrapeFailing", "warning", [("up", {"job": "redis"}, 0)], SERVICE, {"job": "redis"}),
     ("TextfileUnreadable", "warning", [("node_textfile_scrape_error", {}, 1)], SERVICE, {}),
+    ("HaproxyOldWorker", "warning", [("lapwing_haproxy_old_workers", {}, 1)], SERVICE, {}),
     ("BackendServerDown", "warning", [("haproxy_server_status", {"state": "DOWN"}, 1)], {**BACKEND, "server": "server"}, {}),
     ("BackendWithoutServers", "critical", [("haproxy_backend_status", {"state": "DOWN"}, 1)], BACKEND, {}),
     ("AgentSilent", "critical", [("lapwing_agent_last_seen_seconds", {}, 61)], {"host": "instance"}, {}),
