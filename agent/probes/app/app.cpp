@@ -3,6 +3,8 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <string_view>
 #include <utility>
 
 #include "agent/probes/app/cookies.h"
@@ -79,6 +81,20 @@ void addPhases(const Exchange& from, Exchange& to) {
     }
 }
 
+/// FNV-1a of 32 bits, as blackbox_exporter hashes addresses.
+std::uint32_t fnv1a32(std::string_view bytes) {
+    std::uint32_t hash = 0x811c9dc5U;
+    for (const char c : bytes) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * 0x01000193U;
+    }
+    return hash;
+}
+
+/// "TLS 1.3", as Go and blackbox_exporter spell OpenSSL's "TLSv1.3".
+std::string spelled(const std::string& version) {
+    return version.starts_with("TLSv") ? "TLS " + version.substr(4) : version;
+}
+
 }  // namespace
 
 struct AppProbe::Context {
@@ -87,7 +103,9 @@ struct AppProbe::Context {
 
 struct AppProbe::Outcome {
     Exchange last;
-    Exchange phases;  ///< the phases of all requests, added up
+    Exchange phases;      ///< the phases of all requests, added up
+    Seconds lookup{0};    ///< of the URL's own host
+    std::string address;  ///< of the URL's own host
     const char* failure = nullptr;
     std::string why;       ///< of the failure, in words
     bool refused = false;  ///< the server answers, and refuses us or its certificate is refused
@@ -149,6 +167,10 @@ Expected<void> AppProbe::follow(Question question, Clock::time_point until, Outc
         addCookies(cookies.headerFor(asked.url), asked.headers);
         out.last = exchange(asked, context_->tls.get(), until);
         out.tls = question.url.tls;
+        if (out.redirects == 0) {
+            out.lookup = out.last.resolve;
+            out.address = out.last.address;
+        }
         addPhases(out.last, out.phases);
         const auto at = out.redirects == 0 ? check_.url : question.url.toString();
         if (out.last.error) {
@@ -246,16 +268,36 @@ Expected<ProbeResult> AppProbe::collect(const Deadline& deadline) {
     if (const auto length = toNumber(answer.header("Content-Length")); length && *length >= 0) {
         single("probe_http_content_length", "Content length that the last answer declares.", *length);
     }
-    if (check_.expect_body && !outcome.last.error) {
+    if (!outcome.last.error) {
         single("probe_failed_due_to_regex", "1 if the body is not as expected.", outcome.body_fits ? 0 : 1);
+    }
+    single("probe_dns_lookup_time_seconds", "Duration of the look-up of the URL's host.",
+           outcome.lookup.count());
+    if (!outcome.address.empty()) {
+        single("probe_ip_protocol", "4 or 6.", outcome.address.size() == 4 ? 4 : 6);
+        single("probe_ip_addr_hash", "A number that changes when the address does.",
+               fnv1a32(outcome.address));
     }
     if (outcome.last.certificate_expiry) {
         single("probe_ssl_earliest_cert_expiry", "Of the certificates sent, in seconds since 1970.",
                *outcome.last.certificate_expiry);
     }
+    if (outcome.last.chain_expiry) {
+        single("probe_ssl_last_chain_expiry_timestamp_seconds",
+               "The earliest end of the verified chain, in seconds since 1970.", *outcome.last.chain_expiry);
+    }
+    if (const auto& certificate = outcome.last.certificate) {
+        result.families.push_back(gauge("probe_ssl_last_chain_info", "The server's certificate."));
+        add(result.families.back(),
+            {{"fingerprint_sha256", certificate->fingerprint},
+             {"subject", certificate->subject},
+             {"issuer", certificate->issuer},
+             {"subjectalternative", certificate->alternatives}},
+            1);
+    }
     if (!outcome.last.tls_version.empty()) {
         result.families.push_back(gauge("probe_tls_version_info", "1."));
-        add(result.families.back(), {{"version", outcome.last.tls_version}}, 1);
+        add(result.families.back(), {{"version", spelled(outcome.last.tls_version)}}, 1);
     }
     auto phases = gauge("probe_http_duration_seconds", "By phase, over all redirects.");
     add(phases, {{"phase", "resolve"}}, outcome.phases.resolve.count());

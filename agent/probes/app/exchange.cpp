@@ -1,14 +1,16 @@
 #include "agent/probes/app/exchange.h"
 
 #include <Poco/Net/StreamSocket.h>
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <sys/socket.h>
 
 #include <array>
-#include <ctime>
 #include <string_view>
 #include <utility>
 
+#include "agent/probes/app/certificate.h"
 #include "common/http/http2.h"
 #include "common/http/resolver.h"
 #include "common/http/timed_socket.h"
@@ -39,37 +41,35 @@ class Watch {
     Clock::time_point last_ = Clock::now();
 };
 
-std::optional<double> earliestExpiry(SSL* ssl) {
-    std::optional<double> earliest;
-    const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl);
-    for (int i = 0; chain != nullptr && i < sk_X509_num(chain); ++i) {
-        std::tm time = {};
-        if (ASN1_TIME_to_tm(X509_get0_notAfter(sk_X509_value(chain, i)), &time) != 1) {
-            continue;
-        }
-        const auto seconds = static_cast<double>(::timegm(&time));
-        if (!earliest || seconds < *earliest) {
-            earliest = seconds;
-        }
-    }
-    return earliest;
-}
-
 /// The handshake. The certificate is verified afterwards: if OpenSSL verified it during the handshake, it
 /// would drop the details to report about a bad certificate.
 Expected<void> secure(http::TimedSocketImpl& socket, SSL* ssl, const std::string& server_name,
                       Clock::time_point until, Exchange& out) {
     SSL_set_verify(ssl, SSL_VERIFY_NONE, nullptr);
     auto done = socket.handshake(until);
-    out.certificate_expiry = earliestExpiry(ssl);
+    out.certificate_expiry = earliestEnd(SSL_get_peer_cert_chain(ssl));
+    out.certificate = peerCertificate(ssl);
     if (!done) {
         return done;
     }
     out.tls_version = SSL_get_version(ssl);
     if (SSL_get_verify_result(ssl) == X509_V_OK && out.certificate_expiry) {
+        out.chain_expiry = earliestEnd(SSL_get0_verified_chain(ssl));
         return {};
     }
     return fail(ErrorKind::tls, http::certificateFailure(ssl, server_name));
+}
+
+/// The bytes of an IP address: 4 or 16. "" for another family.
+std::string addressOf(const sockaddr_storage& address) {
+    const auto bytes = [](const auto& part) {
+        return std::string(reinterpret_cast<const char*>(&part), sizeof part);
+    };
+    if (address.ss_family == AF_INET) {
+        return bytes(reinterpret_cast<const sockaddr_in&>(address).sin_addr);
+    }
+    return address.ss_family == AF_INET6 ? bytes(reinterpret_cast<const sockaddr_in6&>(address).sin6_addr)
+                                         : std::string();
 }
 
 void offerProtocols(SSL* ssl, Protocol protocol) {
@@ -153,11 +153,19 @@ std::optional<Protocol> attempt(const Question& question, SSL_CTX* context, Prot
         out.error = addresses.error();
         return std::nullopt;
     }
+    if (!addresses->empty()) {
+        out.address = addressOf(addresses->front().storage);
+    }
     const auto descriptor = http::connectTo(*addresses, until);
     out.connect += watch.lap();
     if (!descriptor) {
         out.error = descriptor.error();
         return std::nullopt;
+    }
+    http::Address peer;
+    peer.length = sizeof peer.storage;
+    if (::getpeername(*descriptor, reinterpret_cast<sockaddr*>(&peer.storage), &peer.length) == 0) {
+        out.address = addressOf(peer.storage);
     }
     const auto& server_name = question.server_name.empty() ? question.url.host : question.server_name;
     http::SslPtr ssl;

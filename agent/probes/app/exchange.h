@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/probes/app/certificate.h"
 #include "common/error.h"
 #include "common/http/message.h"
 #include "common/http/url.h"
@@ -39,8 +40,11 @@ struct Exchange {
     Seconds transfer{0};    ///< from there to its end
 
     std::optional<double>
-        certificate_expiry;   ///< seconds since 1970: the earliest of the chain that was sent
-    std::string tls_version;  ///< "TLSv1.3"
+        certificate_expiry;                  ///< seconds since 1970: the earliest of the chain that was sent
+    std::optional<double> chain_expiry;      ///< the earliest of the chain that was verified
+    std::optional<Certificate> certificate;  ///< the server's own
+    std::string tls_version;                 ///< "TLSv1.3"
+    std::string address;                     ///< bytes of the IP address: 4 or 16; "": none is known
 
     /// The answer; its status is 0 where none came. Its body has at most kMostBody bytes, decoded.
     http::Response answer;

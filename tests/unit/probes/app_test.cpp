@@ -15,6 +15,7 @@
 #include <sstream>
 #include <tuple>
 
+#include "agent/probes/app/certificate.h"
 #include "agent/probes/kind.h"
 #include "common/config/reader.h"
 #include "tests/unit/catch.h"
@@ -271,7 +272,42 @@ TEST_CASE("TLS: a certificate that is trusted") {
     CHECK(samples.value("probe_http_ssl") == 1);
     CHECK(std::abs(*samples.value("probe_ssl_earliest_cert_expiry") - site().valid_until) <= 1);
     CHECK(*samples.value("probe_http_duration_seconds", {{"phase", "tls"}}) > 0);
-    CHECK(samples.label("probe_tls_version_info", "version") == "TLSv1.3");
+    CHECK(samples.label("probe_tls_version_info", "version") == "TLS 1.3");
+    CHECK(samples.value("probe_ssl_last_chain_expiry_timestamp_seconds") ==
+          samples.value("probe_ssl_earliest_cert_expiry"));
+    CHECK(samples.label("probe_ssl_last_chain_info", "fingerprint_sha256").size() == 64);
+    CHECK(samples.value("probe_ip_protocol") == 4);
+}
+
+// It attacks "texts of a server's certificate".
+TEST_CASE("the names of a certificate, as Go prints them") {
+    X509* certificate = X509_new();
+    X509_NAME* subject = X509_NAME_new();
+    const auto add = [&](const char* type, const std::string& value) {
+        X509_NAME_add_entry_by_txt(subject, type, MBSTRING_UTF8,
+                                   reinterpret_cast<const unsigned char*>(value.c_str()), -1, -1, 0);
+    };
+    for (const auto& [type, value] : std::vector<std::pair<const char*, std::string>>{{"CN", "shop, \"old\""},
+                                                                                      {"C", "DE"},
+                                                                                      {"OU", "a"},
+                                                                                      {"O", " B#"},
+                                                                                      {"OU", "b"},
+                                                                                      {"L", "#\xc3\xa4"}}) {
+        add(type, value);
+    }
+    X509_set_subject_name(certificate, subject);
+    const auto found = app::certificateOf(certificate);
+    CHECK(found.subject == "L=\\#\xc3\xa4,OU=b,O=\\ B#,OU=a,C=DE,CN=shop\\, \\\"old\\\"");
+    CHECK(found.issuer.empty());
+    CHECK(found.alternatives.empty());
+    for (int i = 0; i < 100; ++i) {
+        add("OU", std::string(20, 'x') + "\xc3\xa4");
+    }
+    X509_set_subject_name(certificate, subject);
+    CHECK(app::certificateOf(certificate).subject.size() <= app::kMostCertificateText);
+    CHECK(isValidUtf8(app::certificateOf(certificate).subject));
+    X509_NAME_free(subject);
+    X509_free(certificate);
 }
 
 TEST_CASE("TLS: an expired certificate's expiry is reported, and no request is sent") {
