@@ -12,7 +12,7 @@ import urllib.parse
 
 import pytest
 from harness import Collector, free_port
-from reference import PROMETHEUS_2, Prometheus, eventually
+from reference import PROMETHEUS_2, Prometheus, eventually, from_sid
 
 PAGE = """# HELP jobs_total All "jobs",\\n\\\\.
 # TYPE jobs_total counter
@@ -150,24 +150,35 @@ def running(server, exporter):
         collector.close()
 
 
+def beside(program, server, exporter):
+    jobs = "".join(f"- {{ job_name: {name}, metrics_path: {path}, static_configs: [ {{ targets: [ '{target}' ] }} ], "
+                   f"metric_relabel_configs: [ {{ source_labels: [ __name__ ], regex: 'debug_.*', action: drop }} ] }}\n"
+                   for name, path, target in (("text", "/text", server[7:]), ("open", "/open", server[7:]), ("exporter", "/metrics", exporter)))
+    return Prometheus(program, f"global: {{ scrape_interval: 2s }}\nscrape_configs:\n{jobs}")
+
+
 @pytest.fixture(scope="module", name="prometheus")
 def fixture_prometheus(server, exporter):
     if not os.access(PROMETHEUS_2, os.X_OK):
         pytest.skip("prometheus is not installed")
-    jobs = "".join(f"- {{ job_name: {name}, metrics_path: {path}, static_configs: [ {{ targets: [ '{target}' ] }} ], "
-                   f"metric_relabel_configs: [ {{ source_labels: [ __name__ ], regex: 'debug_.*', action: drop }} ] }}\n"
-                   for name, path, target in (("text", "/text", server[7:]), ("open", "/open", server[7:]), ("exporter", "/metrics", exporter)))
-    reference = Prometheus(PROMETHEUS_2, f"global: {{ scrape_interval: 2s }}\nscrape_configs:\n{jobs}")
+    reference = beside(PROMETHEUS_2, server, exporter)
     yield reference
     reference.close()
 
 
-def series(found):
-    """{(name, labels): value}. Bounds are written as Prometheus 3 does, and `instance` and `agent` are Lapwing's own."""
+@pytest.fixture(scope="module", name="newest")
+def fixture_newest(server, exporter):
+    reference = beside(from_sid("prometheus"), server, exporter)
+    yield reference
+    reference.close()
+
+
+def series(found, bounds):
+    """{(name, labels): value}. `instance` and `agent` are Lapwing's own. `bounds`: write them all alike, for Prometheus 2 keeps the page's form."""
     out = {}
     for each in found:
         labels = {name: value for name, value in each["metric"].items() if name not in ("instance", "agent")}
-        for bound in {"le", "quantile"} & labels.keys():
+        for bound in ({"le", "quantile"} if bounds else set()) & labels.keys():
             labels[bound] = str(float(labels[bound]))
         out[tuple(sorted(labels.items()))] = each["value"][1]
     return out
@@ -177,13 +188,26 @@ def names(keys):
     return {dict(key)["__name__"] for key in keys}
 
 
-@pytest.mark.parametrize("job, reserved", [("text", {"jobs:rate"}), ("open", set()), ("exporter", {"node_boot_time_seconds"})])
+JOBS = [("text", {"jobs:rate"}), ("open", set()), ("exporter", {"node_boot_time_seconds"})]
+
+
+@pytest.mark.parametrize("job, reserved", JOBS)
 def test_the_same_series_as_prometheus_has(prometheus, job, reserved):
+    compare(prometheus, job, reserved, bounds=True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("job, reserved", JOBS)
+def test_the_same_series_as_the_newest_prometheus_has(newest, job, reserved):
+    compare(newest, job, reserved, bounds=False)
+
+
+def compare(prometheus, job, reserved, bounds):
     query = f"/api/v1/query?query={{job='{job}'}}"
 
     def both():
-        ours = series(collector.query(f'{{job="{job}"}}'))
-        theirs = series(prometheus.request("GET", query).json()["data"]["result"])
+        ours = series(collector.query(f'{{job="{job}"}}'), bounds)
+        theirs = series(prometheus.request("GET", query).json()["data"]["result"], bounds)
         return len(ours) > 6 and len(theirs) > 6 and (ours, theirs)
 
     ours, theirs = eventually(both)
