@@ -237,5 +237,5 @@ def other_debian(tmp_path_factory, suite):
 @pytest.mark.parametrize("suite", ["trixie", "sid"])
 def test_newer_versions(tmp_path, tmp_path_factory, suite):
     before, ours = compared(tmp_path, other_debian(tmp_path_factory, suite))
-    for name in ("haproxy_backend_agg_server_status", "haproxy_process_node"):
+    for name in ("haproxy_backend_agg_server_status", "haproxy_resolver_sent"):
         assert name in before[0] and name in ours[0]
