@@ -10,6 +10,8 @@ TEST_CASE("descriptions go to each connection once") {
     Descriptions descriptions;
     CHECK(descriptions.add({gauge("a", "Help."), counter("b_total", "Help.")}));
     CHECK_FALSE(descriptions.add({gauge("a", "Other words.")}));
+    // A part of a scraped histogram.
+    CHECK_FALSE(descriptions.add({{"a_bucket", "", prometheus::MetricType::Untyped, {}}}));
     const auto all = descriptions.unsent();
     REQUIRE(all.size() == 2);
     CHECK(all[0].metric == "a");
