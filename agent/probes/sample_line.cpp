@@ -183,7 +183,7 @@ void renameReserved(LabelList& labels) {
     for (const std::string name : {"job", "instance", "agent"}) {
         auto free = "exported_" + name;
         while (has(labels, free)) {
-            free = "exported_" + free;
+            free.insert(0, "exported_");
         }
         for (auto& label : labels) {
             label.name = label.name == name ? free : label.name;
