@@ -10,7 +10,7 @@ import time
 import urllib.parse
 
 import pytest
-from expressions import SHIPPED, cases, panels, selectors, series_of, within
+from expressions import SHIPPED, cases, marks, panels, selectors, series_of, within
 from harness import WRITE_HEADERS, Collector, now_ms, write_request
 from reference import Prometheus, from_sid
 
@@ -83,10 +83,12 @@ def test_the_selectors_of_an_expression_are_found():
 
 
 def test_no_expression_fails_with_any_number_of_anything():
-    expressions = dict.fromkeys([(name, query) for name, _, query in rules()] + recorded() + [(name, query) for name, _, query in panels()])
-    assert len(expressions) > 40
+    judged = [(name, query) for name, _, query in rules()] + recorded()
+    shown = [(name, query) for name, _, query in panels()] + marks()
+    assert len(judged) > 40 and len(shown) > 150
     written, checks = [], []
-    for (name, expression), value in itertools.product(expressions, VALUES):
+    # The values decide what a rule yields, and hardly what a panel shows.
+    for (name, expression), value in dict.fromkeys([*itertools.product(judged, VALUES), *((each, 1) for each in shown)]):
         for what, amounts, otherwise in cases(expression):
             case = str(len(checks))
             for labels, samples in series_of(expression, amounts, otherwise, value, AT_MS):
@@ -103,20 +105,33 @@ def test_no_expression_fails_with_any_number_of_anything():
     assert not wrong, "\n".join(wrong.values())
 
 
+def test_no_panel_makes_up_a_number():
+    """Where nothing has been reported, a panel is empty: 0 would say that all is well."""
+    for name, _, expression in panels():
+        assert evaluate(within(expression, "nothing")) == [], name
+
+
 # Labels that tell the subjects of a panel apart: a subject in a bad state must not hide behind another one.
 APART = {
     "haproxy_server_status": {"instance", "proxy", "server"}, "haproxy_frontend_http_requests_total": {"instance", "proxy"},
     "lapwing_mysql_replica_thread_state": {"instance", "channel_name", "thread"}, "probe_duration_seconds": {"instance", "url"},
     "lapwing_mysql_replica_lag_seconds": {"instance", "channel_name"}, "lapwing_finding": {"id", "subject"}, "up": {"instance", "job"},
-    "node_filesystem_avail_bytes": {"instance", "mountpoint"},
+    "node_filesystem_avail_bytes": {"instance", "mountpoint"}, "lapwing_agent_last_seen_seconds": {"host"},
+    "lapwing_agent_clock_ahead_seconds": {"host"}, "lapwing_attempt_result": {"peer", "port", "source"}, "lapwing_canary_result": {"peer", "source"},
+    # The collector's own view of the site: its subjects are other labels than its host.
+    **{f"lapwing_replication_{name}": {"replica", "primary", "channel"} for name in (
+        "lag_seconds", "state", "cause", "confidence", "advice_info", "even_in_seconds", "transactions_behind", "bytes_behind")},
+    "lapwing_topology_component_info": {"component"}, "lapwing_topology_edge_info": {"from", "to"},
+    "lapwing_topology_cut_set_info": {"service", "components"}, "lapwing_topology_service_works": {"service"},
+    "lapwing_site_objective_ratio": set(),
 }
 
 
 def test_no_panel_hides_one_subject_behind_another():
     written, checks = [], []
     for name, kind, expression in panels():
-        # A single figure may be the worst of all, and a sum is one of all.
-        if kind == "stat" or expression.startswith("sum "):
+        # A single figure may be the worst of all, and a sum or a number is one of all.
+        if kind == "stat" or expression.startswith(("sum ", "count ")):
             continue
         case = f"panel{len(checks)}"
         written += [({**labels, "case": case}, samples) for labels, samples in series_of(expression, {}, 2, 1, AT_MS)]
