@@ -10,12 +10,20 @@ DENY = Stat(
     (
         "What becomes of a packet to a port that no rule names. Good: closed. Bad: open: each new program is "
         "open to everybody who reaches the host. "
-        '"no data": unknown.'
+        "unknown: the agent cannot read the rules, or they do not decide it."
     ),
-    (Query(f"min by (instance, family) (lapwing_firewall_default_deny{{{HOST}}})", "{{instance}} {{family}}"),),
+    (
+        Query(
+            (
+                f"min by (instance, family) (lapwing_firewall_default_deny{{{HOST}}}) "
+                f'or on (instance) 0 * max by (instance) (up{{job="firewall",{HOST}}}) - 1'
+            ),
+            "{{instance}} {{family}}",
+        ),
+    ),
     width=8,
-    steps=Steps(RED, ((1, GREEN),)),
-    words=Words({0: ("open", RED), 1: ("closed", GREEN)}),
+    steps=Steps(ORANGE, ((0, RED), (1, GREEN))),
+    words=Words({-1: ("unknown", ORANGE), 0: ("open", RED), 1: ("closed", GREEN)}),
     none="unknown",
 )
 

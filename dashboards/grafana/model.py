@@ -141,7 +141,8 @@ def host_link(label: str) -> List[Json]:
 
 @dataclass(frozen=True)
 class Stat(Panel):
-    """The present values, in colour. `names_only` shows the names of the series in place of values."""
+    """The present values, in colour. `names_only` shows the names of the series in place of values. `mild` is a pattern of names to
+    which `mild_steps` apply."""
 
     width: int = 4
     height: int = 4
@@ -150,6 +151,8 @@ class Stat(Panel):
     words: Optional[Words] = None
     names_only: bool = False
     decimals: Optional[int] = None
+    mild: Optional[str] = None
+    mild_steps: Steps = Steps(GREEN, ((1, ORANGE),))
 
     def kind(self) -> str:
         return "stat"
@@ -164,6 +167,13 @@ class Stat(Panel):
             **({"mappings": self.words.json()} if self.words else {}),
             **({"decimals": self.decimals} if self.decimals is not None else {}),
         }
+
+    def overrides(self) -> List[Json]:
+        out = super().overrides()
+        if self.mild:
+            properties = [{"id": "thresholds", "value": thresholds(self.mild_steps)}]
+            out.append({"matcher": {"id": "byRegexp", "options": f"/{self.mild}/"}, "properties": properties})
+        return out
 
     def options(self) -> Json:
         return {

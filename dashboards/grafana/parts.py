@@ -112,10 +112,11 @@ def lag_now(width: int) -> Stat:
             "cause healthy. "
             'Bad: from 30 s on, or any other cause. "unknown" means that the lag cannot be proven: treat it as bad.'
         ),
-        (Query(LAG, REPLICA_NAME + ": {{cause}}"),),
+        (Query(f"{LAG} or on ({REPLICA}) -1 * max by ({REPLICA}, cause) (lapwing_replication_cause)", REPLICA_NAME + ": {{cause}}"),),
         "s",
         width,
-        steps=bad_from(10, 30),
+        steps=Steps(RED, ((0, GREEN), (10, ORANGE), (30, RED))),
+        words=Words({-1: ("unknown", RED)}),
         none="unknown",
     )
 
@@ -156,7 +157,8 @@ def findings_count(width: int) -> Stat:
             Query(counted('max by (id, subject) (lapwing_finding{severity!~"critical|high"})', ANALYSED), "others"),
         ),
         width=width,
-        steps=Steps(GREEN, ((1, ORANGE),)),
+        steps=Steps(GREEN, ((1, RED),)),
+        mild="^others$",
     )
 
 

@@ -36,6 +36,7 @@ ALERTS_COUNT = Stat(
     ),
     width=4,
     steps=Steps(GREEN, ((1, RED),)),
+    mild="^others$",
 )
 
 ALERTS = Table(

@@ -247,10 +247,11 @@ def series_of(expression, amounts, otherwise, value, at_ms):
 
 
 def cases(expression):
-    """(name, amounts, otherwise): none, one, two and many of all labels, then two and four of each label alone."""
-    labels = {label for selector in known_selectors(expression) for label in [*LABELS[selector.metric], *COMMON]}
+    """(name, amounts, otherwise): none, one, two and many of all labels; if series are matched, also two and four of each label alone."""
+    found = known_selectors(expression)
+    labels = {label for selector in found for label in [*LABELS[selector.metric], *COMMON]}
     out = [("none", {}, 0), ("one", {}, 1), ("two of each", {}, 2), ("many of each", {}, 4)]
-    for label in sorted(labels):
+    for label in sorted(labels) if len(found) > 1 else ():
         out += [(f"{amount} of {label}", {label: amount}, 1) for amount in (2, 4)]
     return out
 

@@ -111,6 +111,35 @@ def test_no_panel_makes_up_a_number():
         assert evaluate(within(expression, "nothing")) == [], name
 
 
+def test_marks_mark_what_they_say():
+    """Each mark is on the host `a`, where something happened half a minute ago, and not on `b`."""
+    restart, switch = ((100, 5), (100, 100)), ((1, 0), (1, 1))
+    # (metric, labels, values before and after on a, the same on b)
+    changes = {
+        "Alerts": [("ALERTS", {"alertname": "X", "alertstate": "firing"}, (None, 1), (None, None))],
+        "New findings": [("lapwing_finding", {"id": "F1", "severity": "high"}, (None, 1), (1, 1))],
+        "Restarts": [("node_forks_total", {}, *restart), ("mysql_global_status_uptime", {}, *restart),
+                     ("nginx_connections_accepted", {}, *restart), ("haproxy_frontend_connections_total", {"proxy": "p"}, *restart),
+                     ("process_cpu_seconds_total", {"job": "agent"}, *restart)],
+        "Role switches": [("lapwing_mysql_replica_configured", {}, *switch), ("mysql_global_variables_read_only", {}, *switch),
+                          ("keepalived_vrrp_state", {"ip_address": "10.0.0.1"}, *switch)],
+    }
+    assert {name for name, _ in marks()} == changes.keys()
+    checks, written = [], []
+    for name, expression in marks():
+        for metric, labels, *ends in changes[name]:
+            case = f"mark{len(checks)}"
+            for host, (before, after) in zip("ab", ends):
+                values = {AT_MS - 200_000: before, AT_MS - 100_000: before, AT_MS - 30_000: after, AT_MS: after}
+                written.append(({"__name__": metric, "job": "j", **labels, "instance": host, "subject": host, "case": case},
+                                [(ms, float(value)) for ms, value in values.items() if value is not None]))
+            checks.append((f"{name}: {metric}", within(expression, case)))
+    write(written)
+    for what, expression in checks:
+        hosts = [labels.get("subject", labels.get("instance")) for labels in evaluate(expression)]
+        assert hosts == ["a"], f"{what}: {hosts}"
+
+
 # Labels that tell the subjects of a panel apart: a subject in a bad state must not hide behind another one.
 APART = {
     "haproxy_server_status": {"instance", "proxy", "server"}, "haproxy_frontend_http_requests_total": {"instance", "proxy"},
