@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+from .promql import fresh
+
 Json = Dict[str, Any]
 
 SCHEMA_VERSION = 36
@@ -100,7 +102,7 @@ class Panel:
             {
                 "refId": chr(ord("A") + at),
                 "datasource": DATA_SOURCE,
-                "expr": query.expr,
+                "expr": fresh(query.expr),
                 "legendFormat": query.legend,
                 "instant": self.instant(),
                 "range": not self.instant(),

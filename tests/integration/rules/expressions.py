@@ -12,6 +12,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(REPOSITORY / "tests"))
 import boards  # noqa: E402
+from grafana.promql import selectors  # noqa: E402
 
 # Labels of the exporters' metrics, which common/metric_names.h does not have.
 EXPORTERS = {
@@ -147,8 +148,6 @@ COMMON = ("job", "instance", "agent")
 HOSTS = {"instance", "agent", "host", "replica", "primary"}
 MOST_SERIES = 64  # of one metric in one case
 
-NOT_METRICS = set("""by without on ignoring group_left group_right bool offset and or unless inf nan start end""".split())
-
 
 def _declared():
     """{metric: labels} of common/metric_names.h, as tests/check-metric-names reads them."""
@@ -160,36 +159,6 @@ def _declared():
 
 
 LABELS = {**_declared(), **{name: labels.split() for name, labels in {**EXPORTERS, **_recorded()}.items()}}
-
-
-class Selector:
-    def __init__(self, metric, matchers, start, end):
-        self.metric, self.matchers, self.start, self.end = metric, matchers, start, end
-
-
-def selectors(expression):
-    """The selectors of an expression, in order, with their places."""
-    token = re.compile(r"""(?P<text>"(?:\\.|[^"\\])*")|(?P<grouping>\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\))|"""
-                       r"""(?P<name>[a-zA-Z_:][\w:]*)(?P<call>\s*\(|\s+(?=(?:by|without)\b))?|(?P<number>\d\w*)""")
-    out, at = [], 0
-    while match := token.search(expression, at):
-        at = match.end()
-        name = match["name"]
-        if not name or match["call"] or name in NOT_METRICS:
-            if match["call"]:
-                at = match.end("name")
-            continue
-        matchers = []
-        if expression[at:at + 1] == "{":
-            end = at + 1
-            for each in re.finditer(r'\s*(\w+)\s*(=~|!~|!=|=)\s*("(?:\\.|[^"\\])*")\s*,?', expression):
-                if each.start() == end:
-                    matchers.append((each[1], each[2], json.loads(each[3])))
-                    end = each.end()
-            assert expression[end] == "}", expression[at:]
-            at = end + 1
-        out.append(Selector(name, matchers, match.start(), at))
-    return out
 
 
 def known_selectors(expression):
@@ -251,7 +220,7 @@ def cases(expression):
     found = known_selectors(expression)
     labels = {label for selector in found for label in [*LABELS[selector.metric], *COMMON]}
     out = [("none", {}, 0), ("one", {}, 1), ("two of each", {}, 2), ("many of each", {}, 4)]
-    for label in sorted(labels) if len(found) > 1 else ():
+    for label in sorted(labels) if len({(each.metric, each.matchers) for each in found}) > 1 else ():
         out += [(f"{amount} of {label}", {label: amount}, 1) for amount in (2, 4)]
     return out
 
