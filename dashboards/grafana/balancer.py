@@ -9,7 +9,10 @@ PROXY_NAME = "{{proxy}} ({{instance}})"
 
 ALIVE = Stat(
     "HAProxy",
-    "Whether an agent can read HAProxy's statistics. Good: up. down: it does not answer; ask Site entry whether visitors are served.",
+    (
+        "Whether an agent can read HAProxy's statistics. Good: up. down: it does not answer; ask Site entry whether visitors are served. "
+        "Bad: down."
+    ),
     (Query("max by (instance) (haproxy_up)", "{{instance}}"),),
     steps=Steps(RED, ((1, GREEN),)),
     words=UP_DOWN,
@@ -28,8 +31,8 @@ BACKENDS = Stat(
 LEFT = Stat(
     "Servers in use",
     (
-        "How many servers of each backend get requests. Good: all of them. 1: the next failure takes the site down. "
-        "0 in red: none, unless the backend has no server lines."
+        "How many servers of each backend get requests. Good: all of them. 1: the next failure takes the site down. 0 in red: none, "
+        "unless the backend has no server lines. Bad: 0: visitors get 503."
     ),
     (Query("max by (instance, proxy) (haproxy_backend_active_servers)", PROXY_NAME),),
     steps=Steps(RED, ((1, ORANGE), (2, GREEN))),
@@ -71,9 +74,8 @@ CODES = Series(
 CHECKS = Table(
     "Health checks now",
     (
-        "How the last check of each server ended. Good: L4OK, L6OK, L7OK. L4CON: refused; L4TOUT, L7TOUT: no answer in "
-        "time; L7STS: a wrong "
-        "status; INI, none: not checked."
+        "How the last check of each server ended. Good: L4OK, L6OK, L7OK. L4CON: refused; L4TOUT, L7TOUT: no answer in time; L7STS: a "
+        "wrong status; INI, none: not checked. Bad: every other word."
     ),
     (Query(f"max by ({SERVER}, state) (haproxy_server_check_status)"),),
     width=12,
@@ -100,9 +102,8 @@ SPREAD = Series(
 CONNECT = Series(
     "Time to connect",
     (
-        "The mean time of HAProxy's last 512 requests until the connection to a server stands. Good: a millisecond or two. "
-        "Bad: it jumps: the server's "
-        "queue of connections is full, or packets are lost."
+        "The mean time of HAProxy's last 512 requests until the connection to a server stands. Good: a millisecond or two. Bad: it jumps: "
+        "the server's queue of connections is full, or packets are lost."
     ),
     (Query(f"max by ({SERVER}) (haproxy_server_connect_time_average_seconds)", SERVER_NAME),),
     "s",
@@ -151,9 +152,8 @@ BROKEN = Series(
 REFUSED = Series(
     "Requests that HAProxy refuses",
     (
-        "Requests per second that are denied by its rules, and requests that are not valid or break off. "
-        "Good: few. "
-        "A jump: an attack, or a rule that meets honest visitors."
+        "Requests per second that are denied by its rules, and requests that are not valid or break off. Good: few. A jump: an attack, or "
+        "a rule that meets honest visitors. Bad: a high line that stays."
     ),
     (
         Query("max by (instance, proxy) (rate(haproxy_frontend_requests_denied_total[$__rate_interval]))", PROXY_NAME + " denied"),
@@ -165,7 +165,10 @@ REFUSED = Series(
 
 TRAFFIC = Series(
     "Traffic",
-    "Bytes per second from and to visitors, by frontend. Good: the usual shape, far below what the line and the provider allow.",
+    (
+        "Bytes per second from and to visitors, by frontend. Good: the usual shape, far below what the line and the provider allow. Bad: "
+        "a flat top: the line is full."
+    ),
     (
         Query("max by (instance, proxy) (rate(haproxy_frontend_bytes_in_total[$__rate_interval]))", PROXY_NAME + " in"),
         Query("max by (instance, proxy) (rate(haproxy_frontend_bytes_out_total[$__rate_interval]))", PROXY_NAME + " out"),

@@ -15,8 +15,8 @@ def pace(name: str) -> str:
 ALIVE = Stat(
     "Server",
     (
-        "Whether the server answers the agent. Good: up. A server that answers and refuses the agent counts as down here; the table "
-        "below has its reason."
+        "Whether the server answers the agent. Good: up. A server that answers and refuses the agent counts as down here; the table below "
+        "has its reason. Bad: down."
     ),
     (Query(f"max by (instance) (mysql_up{{{HOST}}})", "{{instance}}"),),
     steps=Steps(RED, ((1, GREEN),)),
@@ -34,7 +34,7 @@ ROLE = Stat(
 )
 
 UPTIME = Stat(
-    "Runs since",
+    "Runs for",
     "How long the server has run. Good: as long as you think. Bad: minutes, if nobody restarted it: it crashed.",
     (Query(status("uptime"), "{{instance}}"),),
     "s",
@@ -44,7 +44,10 @@ UPTIME = Stat(
 
 VERSION = Stat(
     "Version",
-    "The version of each server. Good: the same everywhere; during an upgrade the replica's may be newer, never the primary's.",
+    (
+        "The version of each server. Good: the same everywhere; during an upgrade the replica's may be newer, never the primary's. Bad: a "
+        "primary that is newer than its replica: it may stop."
+    ),
     (Query(f"max by (instance, version) (mysql_version_info{{{HOST}}})", "{{instance}} {{version}}"),),
     steps=Steps(BLUE),
     names_only=True,
@@ -71,9 +74,8 @@ CONNECTIONS = Bars(
 THREADS = Series(
     "Connections",
     (
-        "connected: open connections. running: those that execute a statement now. Good: running is about the number of "
-        "processors, or less. "
-        "Bad: running climbs: statements wait for one another."
+        "connected: open connections. running: those that execute a statement now. Good: running is about the number of processors, or "
+        "less. Bad: running climbs: statements wait for one another."
     ),
     (Query(status("threads_connected"), "{{instance}} connected"), Query(status("threads_running"), "{{instance}} running")),
     "none",
@@ -82,7 +84,10 @@ THREADS = Series(
 
 QUERIES = Series(
     "Statements",
-    "Statements per second. Good: the usual shape. A fall to 0 on the primary: the application does not reach it.",
+    (
+        "Statements per second. Good: the usual shape. A fall to 0 on the primary: the application does not reach it. Bad: a jump without "
+        "more requests."
+    ),
     (Query(pace("queries"), "{{instance}}"),),
     "ops",
     8,
@@ -117,8 +122,8 @@ SLOW = Series(
 SCANS = Series(
     "Reads without an index",
     (
-        "Statements per second that read a whole table, alone (scan) or in a join (join). Good: few, and small "
-        "tables. Bad: joins that climb with the traffic."
+        "Statements per second that read a whole table, alone (scan) or in a join (join). Good: few, and small tables. Bad: joins that "
+        "climb with the traffic."
     ),
     (Query(pace("select_scan"), "{{instance}} scan"), Query(pace("select_full_join"), "{{instance}} join")),
     "ops",
@@ -138,8 +143,7 @@ LOCKS = Series(
 LONGEST = Series(
     "The oldest transaction",
     (
-        "How long the oldest open transaction has run. Good: seconds. Bad: minutes: it keeps locks, and old rows, "
-        "for everybody. "
+        "How long the oldest open transaction has run. Good: seconds. Bad: minutes: it keeps locks, and old rows, for everybody. "
         '"no data": the agent lacks the privilege PROCESS.'
     ),
     (Query(f"max by (instance) (lapwing_mysql_longest_transaction_seconds{{{HOST}}})", "{{instance}}"),),
@@ -151,8 +155,8 @@ LONGEST = Series(
 WAITING = Series(
     "Statements that cannot finish",
     (
-        "How long statements have waited for a replica's acknowledgement, a lock or the disk. Good: no line. "
-        "Bad: any line: pages that write hang."
+        "How long statements have waited for a replica's acknowledgement, a lock or the disk. Good: no line. Bad: any line: pages that "
+        "write hang."
     ),
     (
         Query(
@@ -168,8 +172,8 @@ WAITING = Series(
 HITS = Series(
     "Reads from memory",
     (
-        "The share of InnoDB's reads that need no disk. Good: above 99 %. Bad: it falls and stays low: the buffer pool "
-        "is too small for what is read."
+        "The share of InnoDB's reads that need no disk. Good: above 99 %. Bad: it falls and stays low: the buffer pool is too small for "
+        "what is read."
     ),
     (Query(f"1 - {pace('innodb_buffer_pool_reads')} / ({pace('innodb_buffer_pool_read_requests')} > 0)", "{{instance}}"),),
     "percentunit",
@@ -181,9 +185,8 @@ HITS = Series(
 POOL = Series(
     "Buffer pool",
     (
-        "The share of the buffer pool that holds data, and that is changed and not written yet. Good: full of data, few "
-        "changes. Bad: changes near 90 %: the disk "
-        "is too slow."
+        "The share of the buffer pool that holds data, and that is changed and not written yet. Good: full of data, few changes. Bad: "
+        "changes near 90 %: the disk is too slow."
     ),
     (
         Query(
@@ -209,8 +212,8 @@ POOL = Series(
 DISK = Series(
     "InnoDB and the disk",
     (
-        "Bytes per second that InnoDB reads from and writes to its files. Good: the usual shape. Reads that climb: the "
-        "buffer pool is too small."
+        "Bytes per second that InnoDB reads from and writes to its files. Good: the usual shape. Reads that climb: the buffer pool is too "
+        "small. Bad: a flat top: the disk is at its end."
     ),
     (Query(pace("innodb_data_read"), "{{instance}} reads"), Query(pace("innodb_data_written"), "{{instance}} writes")),
     "Bps",
@@ -220,8 +223,8 @@ DISK = Series(
 HISTORY = Series(
     "History list",
     (
-        "Old versions of rows that are not removed yet. Good: up to some thousands. Bad: it grows for hours: an old "
-        "transaction stops the purge, and reads become slow."
+        "Old versions of rows that are not removed yet. Good: up to some thousands. Bad: it grows for hours: an old transaction stops the "
+        "purge, and reads become slow."
     ),
     (Query(status("innodb_history_list_length"), "{{instance}}"),),
     "short",
@@ -255,7 +258,10 @@ ERRORS = Series(
 
 REFUSES = Table(
     "Why the server refuses the agent",
-    "The server's error while it answers and refuses the agent. Good: no row. too_many_connections: the application is refused, too.",
+    (
+        "The server's error while it answers and refuses the agent. Good: no row. too_many_connections: the application is refused, too. "
+        "Bad: each row."
+    ),
     (Query(f"max by (instance, errno, reason) (lapwing_mysql_refused_info{{{HOST}}})"),),
     width=24,
     height=5,

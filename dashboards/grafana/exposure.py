@@ -8,9 +8,8 @@ YES_NO = Words({"yes": ("yes", GREEN), "no": ("no", RED), "unknown": ("unknown",
 DENY = Stat(
     "Firewall closes by default",
     (
-        "What becomes of a packet to a port that no rule names. Good: closed. Bad: open: each new program is "
-        "open to everybody who reaches the host. "
-        "unknown: the agent cannot read the rules, or they do not decide it."
+        "What becomes of a packet to a port that no rule names. Good: closed. Bad: open: each new program is open to everybody who "
+        "reaches the host. unknown: the agent cannot read the rules, or they do not decide it."
     ),
     (
         Query(
@@ -30,9 +29,8 @@ DENY = Stat(
 SINGLES = Table(
     "Single points of failure",
     (
-        "Each component whose failure alone stops a service. view design: as the site is built. view now: with "
-        "what is down at present. "
-        "Good: no row of view now that design lacks; the fewer, the better."
+        "Each component whose failure alone stops a service. view design: as the site is built. view now: with what is down at present. "
+        "Good: no row of view now that design lacks; the fewer, the better. Bad: a row about read or write that you did not expect."
     ),
     (Query('max by (service, components, view, confidence) (lapwing_topology_cut_set_info{size="1"})'),),
     width=12,
@@ -44,7 +42,7 @@ SINGLES = Table(
 
 COMPONENTS = Table(
     "Components",
-    "Every part of the site that Lapwing knows, and whether it works. Good: yes. unknown: nobody reports it.",
+    "Every part of the site that Lapwing knows, and whether it works. Good: yes. unknown: nobody reports it. Bad: no.",
     (Query("max by (component, kind, host, works) (lapwing_topology_component_info)"),),
     width=12,
     height=9,
@@ -57,7 +55,10 @@ COMPONENTS = Table(
 
 EDGES = Table(
     "What depends on what",
-    "Each dependency, and the evidence for it. Good: it looks as you think that the site is built.",
+    (
+        "Each dependency, and the evidence for it. Good: it looks as you think that the site is built. Bad: a dependency that should not "
+        "be there, or one that is missing."
+    ),
     (Query("max by (from, to, kind, source) (lapwing_topology_edge_info)"),),
     width=12,
     height=9,
@@ -68,9 +69,8 @@ EDGES = Table(
 PORTS = Table(
     "Ports by the firewall's rules",
     (
-        "For each port with a listener: whom the firewall lets in. any: every address that no rule names. "
-        "Good: any only at ports for the public; "
-        "must_block elsewhere. may: the rules do not decide it."
+        "For each port with a listener: whom the firewall lets in. any: every address that no rule names. Good: any only at ports for the "
+        "public; must_block elsewhere. may: the rules do not decide it. Bad: reaches, from any, at the port of a database."
     ),
     (Query(f"max by (instance, port, protocol, family, source, verdict) (lapwing_firewall_port_verdict{{{HOST}}})"),),
     width=12,
@@ -84,8 +84,8 @@ PORTS = Table(
 ATTEMPTS = Table(
     "Ports by real attempts",
     (
-        "What happened when agents tried to connect to their peers. second: an address that no rule should name. "
-        "Good: what must be closed is silent, refused or rejected."
+        "What happened when agents tried to connect to their peers. second: an address that no rule should name. Good: what must be "
+        "closed is silent, refused or rejected. Bad: open, for a source that has no business there."
     ),
     (Query(f"max by (peer, port, service, source, source_kind, result) (lapwing_attempt_result{{{HOST}}})"),),
     width=12,
@@ -103,8 +103,8 @@ ATTEMPTS = Table(
 CANARY = Table(
     "A port that no rule names",
     (
-        "The attempt to reach a port of the peer that no service uses: the proof of the firewall's default. "
-        "Good: silent, rejected or refused. Bad: open."
+        "The attempt to reach a port of the peer that no service uses: the proof of the firewall's default. Good: silent, rejected or "
+        "refused. Bad: open."
     ),
     (Query(f"max by (peer, source, source_kind, result) (lapwing_canary_result{{{HOST}}})"),),
     width=12,
@@ -122,8 +122,8 @@ CANARY = Table(
 LISTENERS = Table(
     "Listening programs",
     (
-        "Every socket that accepts connections. Good: each is one that you know. 0.0.0.0 and :: mean every address of "
-        "the host, 127.0.0.1 the host alone."
+        "Every socket that accepts connections. Good: each is one that you know. 0.0.0.0 and :: mean every address of the host, 127.0.0.1 "
+        "the host alone. Bad: a program that you do not know."
     ),
     (Query(f"max by (instance, address, port, protocol, process, unit) (lapwing_listener_info{{{HOST}}})"),),
     width=12,
@@ -136,8 +136,8 @@ LISTENERS = Table(
 CLIENTS = Table(
     "Who is connected",
     (
-        "Open connections to each listening port, by client. An empty client stands for the rest, and for addresses of "
-        "the Internet. Good: you know each client of the database."
+        "Open connections to each listening port, by client. An empty client stands for the rest, and for addresses of the Internet. "
+        "Good: you know each client of the database. Bad: a client that you do not know."
     ),
     (Query(f"max by (instance, port, address) (lapwing_incoming_connections{{{HOST}}})"),),
     width=12,
@@ -150,7 +150,7 @@ CLIENTS = Table(
 
 GOING_OUT = Table(
     "Where hosts connect to",
-    "The most frequent destinations of each host's own connections. Good: you know each of them.",
+    "The most frequent destinations of each host's own connections. Good: you know each of them. Bad: a destination that you do not know.",
     (Query(f"max by (instance, address, port) (lapwing_outgoing_connections{{{HOST}}})"),),
     width=12,
     height=9,
@@ -163,8 +163,8 @@ GOING_OUT = Table(
 BOOT = Table(
     "After a reboot",
     (
-        "Why the rules after a reboot are not known, or will not be loaded. Good: no row. Bad: a fault: the host may come "
-        "up without its firewall."
+        "Why the rules after a reboot are not known, or will not be loaded. Good: no row. Bad: a fault: the host may come up without its "
+        "firewall."
     ),
     (
         Query(
@@ -185,8 +185,8 @@ BOOT = Table(
 UNREAD = Table(
     "Rules that are not understood",
     (
-        "Parts of a firewall that Lapwing cannot evaluate, while a verdict depends on them. Good: no row. "
-        "The verdict is then may, never a guess."
+        "Parts of a firewall that Lapwing cannot evaluate, while a verdict depends on them. Good: no row. The verdict is then may, never "
+        "a guess. Bad: a row: what the host lets in is then not proven."
     ),
     (Query(f"max by (instance, reason) (lapwing_firewall_unknown_info{{{HOST}}})"),),
     width=12,
@@ -200,9 +200,8 @@ UNREAD = Table(
 AGE = Series(
     "Age of the snapshot",
     (
-        "How old the listing of rules and listeners is that the agent reads. Good: below 20 s. Bad: above the line (60 "
-        "s): the firewall counts as unknown; "
-        "see lapwing-snapshot.timer."
+        "How old the listing of rules and listeners is that the agent reads. Good: below 20 s. Bad: above the line (60 s): the firewall "
+        "counts as unknown; see lapwing-snapshot.timer."
     ),
     (Query(f"max by (instance) (lapwing_ruleset_age_seconds{{{HOST}}})", "{{instance}}"),),
     "s",
@@ -224,7 +223,10 @@ SSH = Stat(
 
 OVER_TIME = Series(
     "Findings over time",
-    "How many findings of each severity stood. Good: it falls. A step upwards: something was opened, or broke; the marks say what.",
+    (
+        "How many findings of each severity stood. Good: it falls. A step upwards: something was opened, or broke; the marks say what. "
+        "Bad: it rises."
+    ),
     (Query("count by (severity) (max by (id, subject, severity) (lapwing_finding))", "{{severity}}"),),
     "none",
     16,

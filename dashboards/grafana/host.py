@@ -11,7 +11,7 @@ def pressure(what: str) -> str:
 
 
 UPTIME = Stat(
-    "Runs since",
+    "Runs for",
     "How long the host has run. Good: as long as you think. Bad: minutes, if nobody restarted it.",
     (Query(f"time() - max by (instance) (node_boot_time_seconds{{{HOST}}})", "{{instance}}"),),
     "s",
@@ -21,7 +21,10 @@ UPTIME = Stat(
 
 KILLS = Stat(
     "Programs killed for memory",
-    "How many programs the kernel has killed within the last hour because memory ran out. Good: 0.",
+    (
+        "How many programs the kernel has killed within the last hour because memory ran out. Good: 0. Bad: from 1 on: a program was "
+        "ended in the middle of its work."
+    ),
     (Query(f"max by (instance) (increase(node_vmstat_oom_kill{{{HOST}}}[1h]))", "{{instance}}"),),
     "none",
     steps=Steps(GREEN, ((0.5, RED),)),
@@ -32,8 +35,8 @@ KILLS = Stat(
 READ_ONLY = Stat(
     "File systems that are read-only",
     (
-        "How many disks of the host cannot be written. Good: 0, or those that you mounted so. Bad: one "
-        "more: the kernel does so after errors of the disk."
+        "How many disks of the host cannot be written. Good: 0, or those that you mounted so. Bad: one more: the kernel does so after "
+        "errors of the disk."
     ),
     (Query(f"sum by (instance) (max by (instance, mountpoint) (node_filesystem_readonly{{{DISKS},{HOST}}}))", "{{instance}}"),),
     "none",
@@ -44,9 +47,8 @@ READ_ONLY = Stat(
 MODES = Series(
     "What the processors do",
     (
-        "Processors in use, by kind of work. user: programs. system: the kernel. iowait: idle while a disk works. "
-        "steal: the machine "
-        "beneath gives the time to others; good: 0."
+        "Processors in use, by kind of work. user: programs. system: the kernel. iowait: idle while a disk works. steal: the machine "
+        "beneath gives the time to others; good: 0. Bad: iowait or steal above a tenth of the processors."
     ),
     (
         Query(
@@ -83,8 +85,8 @@ LOAD = Series(
 PRESSURE = Series(
     "Programs that wait",
     (
-        "The share of the time in which some program waits for a processor, for the disk, for memory. Good: near 0. "
-        "Bad: above 30 %: visitors feel it."
+        "The share of the time in which some program waits for a processor, for the disk, for memory. Good: near 0. Bad: above 30 %: "
+        "visitors feel it."
     ),
     (
         Query(pressure("cpu_waiting"), "{{instance}} processor"),
@@ -112,8 +114,8 @@ USES = Series(
 SWAP = Series(
     "Swapping",
     (
-        "Pages per second that are read back from (in) and written to (out) the swap. Good: 0. Bad: both at once, for long: the "
-        "programs in use do not fit."
+        "Pages per second that are read back from (in) and written to (out) the swap. Good: 0. Bad: both at once, for long: the programs "
+        "in use do not fit."
     ),
     (
         Query(f"max by (instance) (rate(node_vmstat_pswpin{{{HOST}}}[$__rate_interval]))", "{{instance}} in"),
@@ -178,8 +180,8 @@ DISK_BUSY = Series(
 DISK_TIME = Series(
     "Time of a disk access",
     (
-        "How long a read and a write take. Good: below 10 ms. Bad: it climbs while the work does not: the disk, or "
-        "what it is shared with. A gap: no access."
+        "How long a read and a write take. Good: below 10 ms. Bad: it climbs while the work does not: the disk, or what it is shared "
+        "with. A gap: no access."
     ),
     (
         Query(
@@ -203,7 +205,7 @@ DISK_TIME = Series(
 
 DISK_BYTES = Series(
     "Disk traffic",
-    "Bytes per second that are read from and written to each disk. Good: the usual shape.",
+    "Bytes per second that are read from and written to each disk. Good: the usual shape. Bad: a flat top: the disk is at its end.",
     (
         Query(
             f"max by (instance, device) (rate(node_disk_read_bytes_total{{{DEVICES},{HOST}}}[$__rate_interval]))",
@@ -220,7 +222,10 @@ DISK_BYTES = Series(
 
 NETWORK = Series(
     "Network",
-    "Bytes per second of each interface. Good: far below what the interface can carry.",
+    (
+        "Bytes per second of each interface. Good: far below what the interface can carry. Bad: a flat top: the interface or the "
+        "provider's line is full."
+    ),
     (
         Query(
             f"max by (instance, device) (rate(node_network_receive_bytes_total{{{LINKS}}}[$__rate_interval]))", "{{instance}} {{device}} in"
@@ -237,9 +242,8 @@ NETWORK = Series(
 LOST = Series(
     "Lost packets",
     (
-        "Packets per second with errors, or dropped, at each interface; and TCP segments that had to be sent again. Good: 0, "
-        "a few sent again. Bad: a steady stream: "
-        "cable, card, or a network that is full."
+        "Packets per second with errors, or dropped, at each interface; and TCP segments that had to be sent again. Good: 0, a few sent "
+        "again. Bad: a steady stream: cable, card, or a network that is full."
     ),
     (
         Query(
@@ -265,8 +269,8 @@ LOST = Series(
 LIMITS = Bars(
     "Limits of the kernel",
     (
-        "The used share of the connections that the kernel can track, and of the files that may be open. Good: below "
-        "60 %. Bad: from 80 % on: at 100 % every new connection is "
+        "The used share of the connections that the kernel can track, and of the files that may be open. Good: below 60 %. Bad: from 80 % "
+        "on: at 100 % every new connection is "
         'dropped, and no file can be opened. No bar "connections": the kernel tracks none.'
     ),
     (
@@ -284,8 +288,8 @@ LIMITS = Bars(
 RAID = Series(
     "Disks that arrays lack",
     (
-        "How many disks each software RAID array has too few, and how many links each bond. Good: 0. Bad: 1: the "
-        "next failure loses data, or the network. "
+        "How many disks each software RAID array has too few, and how many links each bond. Good: 0. Bad: 1: the next failure loses data, "
+        "or the network. "
         '"no data": the host has neither.'
     ),
     (

@@ -6,8 +6,8 @@ from .parts import MARKS, probes
 DELIVERY = Stat(
     "Time since the last delivery",
     (
-        "How long ago each agent's last samples came. Good: seconds. Bad: from a minute on: nothing is known "
-        "of that host, though its graphs may look calm."
+        "How long ago each agent's last samples came. Good: seconds. Bad: from a minute on: nothing is known of that host, though its "
+        "graphs may look calm."
     ),
     (Query("max by (host) (lapwing_agent_last_seen_seconds)", "{{host}}"),),
     "s",
@@ -17,7 +17,10 @@ DELIVERY = Stat(
 
 VERSIONS = Stat(
     "Versions",
-    "The versions of the collector and of the agents. Good: one version; agents of the one before are accepted, too.",
+    (
+        "The versions of the collector and of the agents. Good: one version; agents of the one before are accepted, too. Bad: an agent "
+        "that is two versions behind is refused."
+    ),
     (
         Query("max by (version) (lapwing_collector_info)", "collector {{version}}"),
         Query("count by (version) (lapwing_agent_info)", "agents {{version}}"),
@@ -46,9 +49,8 @@ SPACE = Stat(
 REASONS = Table(
     "Why probes fail",
     (
-        "The kind of failure of each probe that fails now. Good: no row. refused: nothing listens. timeout: it hangs. "
-        "denied: the agent lacks a right. "
-        "lapwing-agent doctor on the host says what to do."
+        "The kind of failure of each probe that fails now. Good: no row. refused: nothing listens. timeout: it hangs. denied: the agent "
+        "lacks a right. lapwing-agent doctor on the host says what to do. Bad: each row."
     ),
     (Query("max by (instance, job, reason) (lapwing_probe_failure)"),),
     width=12,
@@ -69,8 +71,8 @@ DURATION = Series(
 SPOOL = Series(
     "Samples that wait at agents",
     (
-        "Samples in each agent's spool. Good: a few hundred, and steady. Bad: it grows: the agent does not "
-        "reach the collector; nothing is lost yet."
+        "Samples in each agent's spool. Good: up to some thousand, and steady. Bad: it grows: the agent does not reach the collector; "
+        "nothing is lost yet."
     ),
     (Query("max by (instance) (lapwing_agent_spool_samples)", "{{instance}}"),),
     "short",
@@ -89,8 +91,8 @@ LOST = Series(
 CLOCKS = Series(
     "Clocks",
     (
-        "How far the clock of each host is ahead of the site's time. Good: below 1 s. Bad: above a minute: logs and graphs of that "
-        "host lie about when."
+        "How far the clock of each host is ahead of the site's time. Good: below 1 s. Bad: above a minute: logs and graphs of that host "
+        "lie about when."
     ),
     (
         Query("max by (host) (lapwing_agent_clock_ahead_seconds)", "{{host}}"),
@@ -104,8 +106,8 @@ CLOCKS = Series(
 STORED = Series(
     "Samples stored and refused",
     (
-        "Samples per second that the collector stores, and that it refuses. Good: refused is 0. Bad: refused "
-        "samples: the log of the collector names the sender."
+        "Samples per second that the collector stores, and that it refuses. Good: refused is 0. Bad: refused samples: the log of the "
+        "collector names the sender."
     ),
     (
         Query("max by (instance) (rate(lapwing_collector_samples_stored_total[$__rate_interval]))", "{{instance}} stored"),
@@ -118,8 +120,8 @@ STORED = Series(
 SERIES = Series(
     "Series by sender",
     (
-        "How many series each sender has had within the last hour. Good: steady. Bad: one that grows without end: a label "
-        "with ever new values."
+        "How many series each sender has had within the last hour. Good: steady. Bad: one that grows without end: a label with ever new "
+        "values."
     ),
     (Query("max by (instance, sender) (lapwing_collector_active_series)", "{{sender}}"),),
     "short",
@@ -147,7 +149,7 @@ MEMORY = Series(
 
 PROCESSOR = Series(
     "Processor time of Lapwing",
-    "The share of one processor that each agent and the collector use. Good: below 5 %.",
+    "The share of one processor that each agent and the collector use. Good: below 5 %. Bad: above 20 %, for long.",
     (Query('max by (instance, job) (rate(process_cpu_seconds_total{job=~"agent|collector"}[$__rate_interval]))', "{{instance}} {{job}}"),),
     "percentunit",
     8,
@@ -172,8 +174,8 @@ ANALYSIS = Series(
 NOTIFICATIONS = Series(
     "Notifications",
     (
-        "Notifications within the last hour, by receiver and result; and alerts that wait for a receiver. Good: accepted, "
-        "and none that waits. Bad: failed or given_up: nobody is told."
+        "Notifications within the last hour, by receiver and result; and alerts that wait for a receiver. Good: accepted, and none that "
+        "waits. Bad: failed or given_up: nobody is told."
     ),
     (
         Query("max by (instance, receiver, result) (increase(lapwing_notifications_total[1h]))", "{{receiver}} {{result}}"),
@@ -187,8 +189,8 @@ NOTIFICATIONS = Series(
 FORWARD = Series(
     "Forwarding: the oldest sample that waits",
     (
-        "How long the oldest sample has waited for each destination. Good: below 10 s. Bad: above "
-        "the line (5 min): the destination is away; nothing is lost for a day."
+        "How long the oldest sample has waited for each destination. Good: below 10 s. Bad: above the line (5 min): the destination is "
+        "away; nothing is lost for a day."
     ),
     (Query("max by (instance, destination) (lapwing_forward_lag_seconds)", "{{destination}}"),),
     "s",
@@ -200,8 +202,8 @@ FORWARD = Series(
 CERTIFICATES = Series(
     "Certificates end in",
     (
-        "The time until the certificates of the agents, of the collector and of its CA end. Good: weeks, and it jumps "
-        "up again: agents renew by themselves. Bad: below three days."
+        "The time until the certificates of the agents, of the collector and of its CA end. Good: weeks, and it jumps up again: agents "
+        "renew by themselves. Bad: below three days."
     ),
     (
         Query(

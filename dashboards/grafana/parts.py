@@ -55,8 +55,8 @@ MARKS = (
         "New findings",
         ORANGE,
         (
-            "max by (id, subject, severity) (lapwing_finding) "
-            "unless max by (id, subject, severity) (max_over_time(lapwing_finding[1h] offset 1m))"
+            "max by (id, subject, severity) (lapwing_finding) unless max by (id, subject, severity) (max_over_time(lapwing_finding[1h] "
+            "offset 1m))"
         ),
         "Finding {{id}}",
         "{{subject}} ({{severity}})",
@@ -79,9 +79,8 @@ MARKS = (
         "Role switches",
         "purple",
         (
-            "max by (instance) (changes(lapwing_mysql_replica_configured[5m])) > 0 or "
-            "max by (instance) (changes(mysql_global_variables_read_only[5m])) > 0 or "
-            "max by (instance, ip_address) (changes(keepalived_vrrp_state[5m])) > 0"
+            "max by (instance) (changes(lapwing_mysql_replica_configured[5m])) > 0 or max by (instance) "
+            "(changes(mysql_global_variables_read_only[5m])) > 0 or max by (instance, ip_address) (changes(keepalived_vrrp_state[5m])) > 0"
         ),
         "Role switch",
         "{{instance}} {{ip_address}}: replication, read-only or the moving address, within the last five minutes",
@@ -108,8 +107,7 @@ def lag_now(width: int) -> Stat:
     return Stat(
         "Replica lag",
         (
-            "How old the replica's data are, by Lapwing's verdict from both ends, with the cause. Good: below 10 s, "
-            "cause healthy. "
+            "How old the replica's data are, by Lapwing's verdict from both ends, with the cause. Good: below 10 s, cause healthy. "
             'Bad: from 30 s on, or any other cause. "unknown" means that the lag cannot be proven: treat it as bad.'
         ),
         (Query(f"{LAG} or on ({REPLICA}) -1 * max by ({REPLICA}, cause) (lapwing_replication_cause)", REPLICA_NAME + ": {{cause}}"),),
@@ -125,9 +123,9 @@ def findings_now(width: int, height: int) -> Table:
     return Table(
         "Findings",
         (
-            "Everything that is wrong or at risk now, worst first. Good: no row of severity critical or high. Confidence "
-            "unknown: "
-            "it stood before, and cannot be judged now. The collector's page has the evidence and the remedy of each."
+            "Everything that is wrong or at risk now, worst first. Good: no row of severity critical or high. Confidence unknown: it "
+            "stood before, and cannot be judged now. The collector's page has the evidence and the remedy of each. Bad: a row of severity "
+            "critical or high."
         ),
         (
             Query(
@@ -151,7 +149,10 @@ def findings_now(width: int, height: int) -> Table:
 def findings_count(width: int) -> Stat:
     return Stat(
         "Number of findings",
-        "Faults and risks that stand now. Good: 0 critical and high. No number: the analysis has not ended a round for five minutes.",
+        (
+            "Faults and risks that stand now. Good: 0 critical and high. No number: the analysis has not ended a round for five minutes. "
+            "Bad: from 1 critical or high on."
+        ),
         (
             Query(counted('max by (id, subject) (lapwing_finding{severity=~"critical|high"})', ANALYSED), "critical and high"),
             Query(counted('max by (id, subject) (lapwing_finding{severity!~"critical|high"})', ANALYSED), "others"),
@@ -166,9 +167,8 @@ def services(width: int) -> Stat:
     return Stat(
         "What works",
         (
-            "Whether visitors can read and write, whether the replica follows, and whether the site is watched. Good: "
-            "works. "
-            "unknown: Lapwing lacks the evidence; look which agent or probe is silent."
+            "Whether visitors can read and write, whether the replica follows, and whether the site is watched. Good: works. unknown: "
+            "Lapwing lacks the evidence; look which agent or probe is silent. Bad: FAILS."
         ),
         (
             Query(
@@ -187,7 +187,7 @@ def entry(width: int) -> Stat:
         "Site entry",
         (
             "Whether an agent's request to the site's entry address succeeds, as a visitor's would. Good: up. "
-            '"no data": no agent requests the entry (probes.app with instance: site).'
+            '"no data": no agent requests the entry (probes.app with instance: site). Bad: down: visitors get no page.'
         ),
         (Query('max by (instance, url) (probe_success{job="app",instance="site"})', "{{url}}"),),
         width=width,
@@ -200,9 +200,8 @@ def probes(width: int) -> Timeline:
     return Timeline(
         "Probes",
         (
-            "What each agent could read. Good: green. Red: the program or its status did not answer; the dashboard "
-            "Lapwing itself has "
-            "the reason. A gap: nobody reported, so nothing is known."
+            "What each agent could read. Good: green. Red: the program or its status did not answer; the dashboard Lapwing itself has the "
+            "reason. A gap: nobody reported, so nothing is known. Bad: red for longer than a restart takes."
         ),
         (Query("max by (job, instance) (up)", "{{instance}} {{job}}"),),
         width=width,
@@ -221,7 +220,10 @@ def servers(width: int) -> Timeline:
     parts.append(f'0 * {status}{{state="UP"}})')
     return Timeline(
         "Servers behind the load balancer",
-        "The state of each server by HAProxy's checks. Good: up. Red: HAProxy sends nobody there, and the others carry its load.",
+        (
+            "The state of each server by HAProxy's checks. Good: up. Red: HAProxy sends nobody there, and the others carry its load. Bad:"
+            " all of a backend are down: visitors get 503."
+        ),
         (Query(" or ".join(parts), "{{proxy}}/{{server}} ({{instance}})"),),
         width=width,
         steps=Steps(RED, ((1, GREEN),)),
@@ -233,8 +235,7 @@ def requests(width: int) -> Series:
     return Series(
         "Requests",
         (
-            "HTTP requests of visitors per second, by frontend of HAProxy. Good: the usual shape of the day. A sudden "
-            "fall to 0 is bad "
+            "HTTP requests of visitors per second, by frontend of HAProxy. Good: the usual shape of the day. A sudden fall to 0 is bad "
             "even if nothing is red: visitors do not arrive."
         ),
         (Query("max by (instance, proxy) (rate(haproxy_frontend_http_requests_total[$__rate_interval]))", "{{proxy}} ({{instance}})"),),
@@ -247,9 +248,8 @@ def failed_by_server(width: int) -> Series:
     return Series(
         "Failed requests by server",
         (
-            "The share of the requests to a server that fail: answers 5xx, and connections that fail "
-            "or break. "
-            "Good: 0. Bad: above the line (5 %), and much more than the other server has."
+            "The share of the requests to a server that fail: answers 5xx, and connections that fail or break. Good: 0. Bad: above the "
+            "line (5 %), and much more than the other server has."
         ),
         (
             Query(
@@ -267,9 +267,9 @@ def server_times(width: int) -> Series:
     return Series(
         "Time until servers answer",
         (
-            "The mean time of the last minute from HAProxy's request to the first byte of the answer. "
-            "Good: far below "
-            "the line (1 s) and alike for all servers. No line: fewer than six requests a minute, too few for a mean."
+            "The mean time of the last minute from HAProxy's request to the first byte of the answer. Good: far below the line (1 s) and "
+            "alike for all servers. No line: fewer than six requests a minute, too few for a mean. Bad: above the line, or one server far "
+            "above the other."
         ),
         (
             Query(
@@ -287,9 +287,8 @@ def failed_share(width: int) -> Series:
     return Series(
         "Failed requests",
         (
-            "The share of the visitors' requests of the last five minutes that HAProxy answered with 5xx, by "
-            "frontend. Good: 0, or "
-            'below the share that site.objective allows (the line "allowed").'
+            "The share of the visitors' requests of the last five minutes that HAProxy answered with 5xx, by frontend. Good: 0, or "
+            'below the share that site.objective allows (the line "allowed"). Bad: above the share that is allowed.'
         ),
         (
             Query("max by (instance, proxy) (instance_proxy:haproxy_frontend_failures:ratio_rate5m)", "{{proxy}} ({{instance}})"),
@@ -323,8 +322,7 @@ def memory(width: int, where: str) -> Series:
     return Series(
         "Memory in use",
         (
-            "The share of the memory that programs hold and cannot give back. Good: below 90 %. Bad: above the "
-            "line (95 %): the kernel "
+            "The share of the memory that programs hold and cannot give back. Good: below 90 %. Bad: above the line (95 %): the kernel "
             "soon kills the largest program, often the database."
         ),
         (

@@ -8,9 +8,8 @@ CHANNEL_NAME = "{{instance}} {{channel_name}}"
 STATE = Stat(
     "State",
     (
-        "The verdict in one word. Good: ok, or delayed where you ordered a delay. lagging, at_risk: look now. Bad: broken. unknown "
-        "is bad, too: "
-        "the evidence is missing."
+        "The verdict in one word. Good: ok, or delayed where you ordered a delay. lagging, at_risk: look now. Bad: broken. unknown is "
+        "bad, too: the evidence is missing."
     ),
     (Query(f"max by ({REPLICA}, state) (lapwing_replication_state)", "{{replica}} of {{primary}} {{channel}}: {{state}}"),),
     width=6,
@@ -21,9 +20,8 @@ STATE = Stat(
 EVEN = Stat(
     "Even in",
     (
-        "When the replica has caught up, at its present pace. A number that becomes smaller is good. No value: it does not catch "
-        "up now, "
-        "because it is even or because it stands."
+        "When the replica has caught up, at its present pace. A number that becomes smaller is good. No value: it does not catch up now, "
+        "because it is even or because it stands. Bad: a number that grows."
     ),
     (Query(f"min by ({REPLICA}) (lapwing_replication_even_in_seconds)", REPLICA_NAME),),
     "s",
@@ -35,9 +33,8 @@ EVEN = Stat(
 WRITABLE = Stat(
     "Who accepts writes",
     (
-        "Whether each server accepts writes of ordinary accounts. Good: exactly one, the primary. Bad: two that are "
-        "writable: "
-        "their data part; or none: pages that write fail."
+        "Whether each server accepts writes of ordinary accounts. Good: exactly one, the primary. Bad: two that are writable: their data "
+        "part; or none: pages that write fail."
     ),
     (Query("max by (instance) (mysql_global_variables_read_only)", "{{instance}}"),),
     width=6,
@@ -47,7 +44,10 @@ WRITABLE = Stat(
 
 ADVICE = Table(
     "What to do",
-    "For each replica that needs a hand: the cause in words, and the command to type. Good: no row.",
+    (
+        "For each replica that needs a hand: the cause in words, and the command to type. Good: no row. Bad: a row that stays after you "
+        "have followed it."
+    ),
     (Query(f"max by ({REPLICA}, cause, summary, next_step) (lapwing_replication_advice_info)"),),
     width=24,
     height=5,
@@ -67,9 +67,9 @@ ADVICE = Table(
 LAGS = Series(
     "Lag, by witness",
     (
-        "The verdict beside what it is made of: the replica's own Seconds_Behind, and the age of the heartbeat that went through"
-        " replication. Good: all near 0. Where they differ, trust the verdict: a server's own number is 0 or absent when its receiver"
-        " stands."
+        "The verdict beside what it is made of: the replica's own Seconds_Behind, and the age of the heartbeat that went through "
+        "replication. Good: all near 0. Where they differ, trust the verdict: a server's own number is 0 or absent when its receiver "
+        "stands. Bad: above the lines."
     ),
     (
         Query(f"max by ({REPLICA}) (lapwing_replication_lag_seconds)", REPLICA_NAME + " verdict"),
@@ -89,7 +89,10 @@ LAGS = Series(
 
 CAUSE = Timeline(
     "Cause over time",
-    "Which cause the verdict named, and when. Good: healthy alone, all the time. The page docs/replication.md explains each cause.",
+    (
+        "Which cause the verdict named, and when. Good: healthy alone, all the time. The page docs/replication.md explains each cause. "
+        "Bad: any other row."
+    ),
     (Query(f"max by ({REPLICA}, cause) (lapwing_replication_cause)", REPLICA_NAME + ": {{cause}}"),),
     steps=Steps(ORANGE),
     colors={": healthy$": GREEN},
@@ -114,9 +117,8 @@ BYTES = Series(
 PACE = Series(
     "Written and applied",
     (
-        "Bytes of the binary log that each server writes per second, and that each replica receives and applies. Good: "
-        "the lines lie on one "
-        "another. Bad: received without applied (the applier stands), or written without received (the receiver stands)."
+        "Bytes of the binary log that each server writes per second, and that each replica receives and applies. Good: the lines lie on "
+        "one another. Bad: received without applied (the applier stands), or written without received (the receiver stands)."
     ),
     (
         Query("max by (instance) (rate(lapwing_mysql_binlog_written_bytes_total[$__rate_interval]))", "{{instance}} writes"),
@@ -135,9 +137,8 @@ PACE = Series(
 THREADS = Timeline(
     "Receiver and applier",
     (
-        "The states of the receiver (io) and the applier (sql) of each replica. Good: running. Red: stopped; "
-        "connecting: the "
-        "receiver does not reach the primary."
+        "The states of the receiver (io) and the applier (sql) of each replica. Good: running. Red: stopped; connecting: the receiver "
+        "does not reach the primary. Bad: stopped: the replica stands."
     ),
     (
         Query(
@@ -151,9 +152,8 @@ THREADS = Timeline(
 CONFIDENCE = Table(
     "How sure the verdict is",
     (
-        "The confidence of each verdict, and the witness that the lag comes from. Good: confirmed. suspected or "
-        "unknown: one end does "
-        "not report, or the ends contradict each other."
+        "The confidence of each verdict, and the witness that the lag comes from. Good: confirmed. suspected or unknown: one end does not "
+        "report, or the ends contradict each other. Bad: unknown for longer than a minute."
     ),
     (Query(f"max by ({REPLICA}, confidence, source) (lapwing_replication_confidence)"),),
     width=12,
@@ -164,8 +164,7 @@ CONFIDENCE = Table(
 BLOCKED = Series(
     "Applier blocked",
     (
-        "How long the applier has waited for a lock, and the connection that holds it. Good: no line. Bad: any line: end "
-        "the blocker "
+        "How long the applier has waited for a lock, and the connection that holds it. Good: no line. Bad: any line: end the blocker "
         "(KILL its id), or wait for its transaction."
     ),
     (
@@ -181,7 +180,10 @@ BLOCKED = Series(
 
 ERRORS = Table(
     "Errors of the threads",
-    "The error on which a thread has stopped, by MySQL's number. Good: no row. lapwing-collector findings and the page have the text.",
+    (
+        "The error on which a thread has stopped, by MySQL's number. Good: no row. lapwing-collector findings and the page have the text. "
+        "Bad: each row: replication stands until somebody acts."
+    ),
     (Query("max by (instance, channel_name, thread, errno) (lapwing_mysql_replica_error_info)"),),
     width=8,
     none="no error is known",
@@ -191,7 +193,7 @@ ERRORS = Table(
 
 WAITS = Table(
     "Why a thread waits",
-    "The server's own words while a thread waits. Good: no row.",
+    "The server's own words while a thread waits. Good: no row. Bad: a row that stays.",
     (Query("max by (instance, channel_name, thread, reason, state) (lapwing_mysql_replica_wait_info)"),),
     width=8,
     none="no wait is known",
@@ -202,9 +204,8 @@ WAITS = Table(
 HEARTBEAT = Series(
     "Age of the heartbeat",
     (
-        "How old the newest heartbeat in each server's table is. Good: below two seconds on every server. Old on the "
-        "primary: nobody "
-        "writes it. Old on the replica alone: it lags."
+        "How old the newest heartbeat in each server's table is. Good: below two seconds on every server. Old on the primary: nobody "
+        "writes it. Old on the replica alone: it lags. Bad: above ten seconds."
     ),
     (Query("max by (instance, server_id) (lapwing_mysql_heartbeat_age_seconds)", "{{instance}}, written by server {{server_id}}"),),
     "s",
@@ -213,7 +214,7 @@ HEARTBEAT = Series(
 
 WRITER = Timeline(
     "Who writes the heartbeat",
-    "Good: exactly one server, the primary. None: lag is judged by the other witnesses alone.",
+    "Good: exactly one server, the primary. None: lag is judged by the other witnesses alone. Bad: two.",
     (Query("max by (instance) (lapwing_mysql_heartbeat_writing)", "{{instance}}"),),
     width=12,
     steps=Steps(GREY, ((1, GREEN),)),
@@ -224,9 +225,8 @@ WRITER = Timeline(
 READERS = Series(
     "Connections that read the binary log",
     (
-        "Replicas, and copies of the log, that are connected to each server. Good: one for each "
-        "replica on the "
-        "primary. Bad: 0 on the primary: no replica is connected."
+        "Replicas, and copies of the log, that are connected to each server. Good: one for each replica on the primary. Bad: 0 on the "
+        "primary: no replica is connected."
     ),
     (Query("max by (instance) (lapwing_mysql_dump_threads)", "{{instance}}"),),
     "none",
@@ -236,9 +236,9 @@ READERS = Series(
 SEMI_SYNC = Timeline(
     "Semi-synchronous replication",
     (
-        "Whether commits wait for the replica. Good: what you have configured, without a change. active turns "
-        "to off by itself "
-        "when the replica does not answer in time: then a crash of the primary may lose commits. No row: the server lacks the plugin."
+        "Whether commits wait for the replica. Good: what you have configured, without a change. active turns to off by itself when the "
+        "replica does not answer in time: then a crash of the primary may lose commits. No row: the server lacks the plugin. Bad: off "
+        "where you have configured it."
     ),
     (Query("max by (instance, role) (lapwing_mysql_semi_sync)", "{{instance}} as {{role}}"),),
     width=8,
@@ -250,8 +250,7 @@ SEMI_SYNC = Timeline(
 CLOCKS = Series(
     "Clocks of the hosts",
     (
-        "How far each host's clock is from the collector's. Good: below 0.1 s. Bad: seconds: every lag that compares "
-        "two clocks is then "
+        "How far each host's clock is from the collector's. Good: below 0.1 s. Bad: seconds: every lag that compares two clocks is then "
         "wrong by as much, and the verdict says clock_skew."
     ),
     (Query("max by (instance) (lapwing_clock_offset_seconds)", "{{instance}}"),),

@@ -29,7 +29,7 @@ ALERT_LABELS = "severity, alertname, instance, id, subject, channel, proxy, serv
 
 ALERTS_COUNT = Stat(
     "Alerts firing",
-    "Alerts that fire now. Good: 0. No number: the collector does not evaluate its rules, so nothing is known.",
+    "Alerts that fire now. Good: 0. No number: the collector does not evaluate its rules, so nothing is known. Bad: from 1 critical on.",
     (
         Query(counted('ALERTS{alertstate="firing",severity="critical"}', RULES_RUN), "critical"),
         Query(counted('ALERTS{alertstate="firing",severity!="critical"}', RULES_RUN), "others"),
@@ -41,7 +41,10 @@ ALERTS_COUNT = Stat(
 
 ALERTS = Table(
     "Alerts firing now",
-    "What is broken, and where. Good: no row. The notification of each alert, and the collector's page, say what to do next.",
+    (
+        "What is broken, and where. Good: no row. The notification of each alert, and the collector's page, say what to do next. Bad: "
+        "each row, critical above all."
+    ),
     (Query(f'max by ({ALERT_LABELS}) (ALERTS{{alertstate="firing"}})'),),
     width=12,
     height=9,
@@ -67,9 +70,8 @@ ALERTS = Table(
 SLOW = Series(
     "Time of a page",
     (
-        "How long the agents' requests to the site's entry and to each application take, on average of a minute. Good: far "
-        "below the line (1 s). "
-        "No line: the request fails, see Site entry."
+        "How long the agents' requests to the site's entry and to each application take, on average of a minute. Good: far below the line "
+        "(1 s). No line: the request fails, see Site entry. Bad: above the line for longer than a moment."
     ),
     (Query("max by (instance, url) (instance_url:probe_duration_seconds:avg1m)", "{{instance}} {{url}}"),),
     "s",
@@ -80,9 +82,8 @@ SLOW = Series(
 LAG_OVER_TIME = Series(
     "Replica lag over time",
     (
-        "The verdict on the age of the replica's data, and its cause. Good: near 0, cause healthy. A gap: the lag is "
-        "unknown, which is bad; "
-        "the dashboard Replication shows why."
+        "The verdict on the age of the replica's data, and its cause. Good: near 0, cause healthy. A gap: the lag is unknown, which is "
+        "bad; the dashboard Replication shows why."
     ),
     (Query(LAG, REPLICA_NAME + ": {{cause}}"),),
     "s",
@@ -93,15 +94,14 @@ LAG_OVER_TIME = Series(
 BUDGET = Series(
     "Error budget",
     (
-        "How fast the errors that site.objective allows for a month are used up, by the requests of the last hour. Good: "
-        "below 1. At 1 the month's "
-        "errors last exactly a month. Bad: above the line (14.4): they last two days."
+        "How fast the errors that site.objective allows for a month are used up, by the requests of the last hour. Good: below 1. At 1 "
+        "the month's errors last exactly a month. Bad: above the line (14.4): they last two days."
     ),
     (
         Query(
             (
-                "max by (instance, proxy) (instance_proxy:haproxy_frontend_failures:ratio_rate1h / on () group_left () "
-                "(1 - max(lapwing_site_objective_ratio)))"
+                "max by (instance, proxy) (instance_proxy:haproxy_frontend_failures:ratio_rate1h / on () group_left () (1 - "
+                "max(lapwing_site_objective_ratio)))"
             ),
             "{{proxy}} ({{instance}})",
         ),

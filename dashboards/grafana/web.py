@@ -8,7 +8,7 @@ REQUEST = "instance, log, server_name, method, status"
 
 ANSWERS = Stat(
     "The application answers",
-    "Whether an agent's request to each URL gets the right answer. Good: up.",
+    "Whether an agent's request to each URL gets the right answer. Good: up. Bad: down: its users get errors.",
     (Query(f'max by (instance, url) (probe_success{{job="app",{HOST}}})', NAME),),
     steps=Steps(RED, ((1, GREEN),)),
     words=UP_DOWN,
@@ -26,7 +26,7 @@ STATUS = Stat(
 
 NGINX = Stat(
     "Nginx",
-    "Whether Nginx answers the agent. Good: up.",
+    "Whether Nginx answers the agent. Good: up. Bad: down.",
     (Query(f"max by (instance) (nginx_up{{{HOST}}})", "{{instance}}"),),
     steps=Steps(RED, ((1, GREEN),)),
     words=UP_DOWN,
@@ -37,8 +37,7 @@ CERTIFICATE = Stat(
     "Certificate ends in",
     (
         'The time until the first certificate of the chain ends. Good: more than three weeks. "no data": no URL that '
-        "an agent requests "
-        "uses https."
+        "an agent requests uses https. Bad: less than a week: browsers soon warn of the site."
     ),
     (Query(f"min by (instance, url) (probe_ssl_earliest_cert_expiry{{{HOST}}}) - time()", NAME),),
     "s",
@@ -48,7 +47,7 @@ CERTIFICATE = Stat(
 
 TIME = Series(
     "Time of a page",
-    "How long the agents' requests take. Good: far below the line (1 s), and steady.",
+    "How long the agents' requests take. Good: far below the line (1 s), and steady. Bad: above the line for longer than a moment.",
     (Query(f'max by (instance, url) (probe_duration_seconds{{job="app",{HOST}}})', NAME),),
     "s",
     12,
@@ -58,9 +57,8 @@ TIME = Series(
 PHASES = Series(
     "Where the time goes",
     (
-        "The parts of a request. Good: milliseconds each. What to look at when one grows: processing: the application "
-        "and the database. connect: the network, or a full queue of connections. resolve: the "
-        "name server."
+        "The parts of a request. Good: milliseconds each. What to look at when one grows: processing: the application and the database. "
+        "connect: the network, or a full queue of connections. resolve: the name server. Bad: a part that takes a second."
     ),
     (Query(f'max by (instance, url, phase) (probe_http_duration_seconds{{job="app",{HOST}}})', NAME + " {{phase}}"),),
     "s",
@@ -69,7 +67,7 @@ PHASES = Series(
 
 FAILURES = Table(
     "Why requests fail",
-    "The reason while a request of an agent fails. Good: no row.",
+    "The reason while a request of an agent fails. Good: no row. Bad: each row.",
     (Query(f"max by (instance, url, reason) (probe_failure_info{{{HOST}}})"),),
     width=8,
     none="no failure is known",
@@ -78,7 +76,10 @@ FAILURES = Table(
 
 NGINX_REQUESTS = Series(
     "Requests to Nginx",
-    "Requests per second of each Nginx, those of agents and health checks included. Good: alike on servers of equal weight.",
+    (
+        "Requests per second of each Nginx, those of agents and health checks included. Good: alike on servers of equal weight. Bad: one "
+        "server far below the other."
+    ),
     (Query(f"max by (instance) (rate(nginx_http_requests_total{{{HOST}}}[$__rate_interval]))", "{{instance}}"),),
     "reqps",
     8,
@@ -88,8 +89,7 @@ NGINX_REQUESTS = Series(
 CONNECTIONS = Series(
     "Connections of Nginx",
     (
-        "Open connections: writing wait for an answer, waiting are idle. Good: writing is small. Bad: writing climbs: "
-        "the application has "
+        "Open connections: writing wait for an answer, waiting are idle. Good: writing is small. Bad: writing climbs: the application has "
         "become slow."
     ),
     (
@@ -149,9 +149,8 @@ SHARE = Series(
 SLOWEST = Series(
     "The slowest tenth",
     (
-        "A tenth of the visitors wait at least as long, by Nginx's access logs: for the whole answer, and for each "
-        "upstream server. Good: "
-        'below the line (1 s). "no data": the log lacks $request_time and $upstream_response_time.'
+        "A tenth of the visitors wait at least as long, by Nginx's access logs: for the whole answer, and for each upstream server. Good: "
+        'below the line (1 s). "no data": the log lacks $request_time and $upstream_response_time. Bad: above the line.'
     ),
     (
         Query(f"max by (instance) (instance:nginx_http_response_time_seconds:p90_rate1m{{{HOST}}})", "{{instance}}"),
@@ -169,8 +168,7 @@ SLOWEST = Series(
 UPSTREAMS = Series(
     "Answers of the upstream servers",
     (
-        "Attempts per second at each upstream server by status. Good: 2xx and 3xx. Bad: 502 (refused or "
-        "broken), 504 (too slow). "
+        "Attempts per second at each upstream server by status. Good: 2xx and 3xx. Bad: 502 (refused or broken), 504 (too slow). "
         '"no data": the log lacks $upstream_status.'
     ),
     (
@@ -207,7 +205,7 @@ ERROR_LOG = Series(
 
 BYTES = Series(
     "Bytes sent",
-    "Bytes of answers per second, by Nginx's access logs. Good: the usual shape.",
+    "Bytes of answers per second, by Nginx's access logs. Good: the usual shape. Bad: a jump without more requests.",
     (
         Query(
             f"sum by (instance) (max by (instance, log, server_name) (rate(nginx_http_response_size_bytes{{{HOST}}}[$__rate_interval])))",
@@ -222,9 +220,8 @@ BYTES = Series(
 QUEUES = Series(
     "Full queues of connections",
     (
-        "Connections per second that the host drops because a program does not accept them fast enough. Good: "
-        "0. Bad: any: visitors wait for "
-        "seconds."
+        "Connections per second that the host drops because a program does not accept them fast enough. Good: 0. Bad: any: visitors wait "
+        "for seconds."
     ),
     (Query(f"max by (instance) (rate(node_netstat_TcpExt_ListenOverflows{{{HOST}}}[$__rate_interval]))", "{{instance}}"),),
     "none",
@@ -234,7 +231,10 @@ QUEUES = Series(
 
 LOGS = Timeline(
     "Logs that can be read",
-    "Good: green. Red: the agent may not read the log, or it is gone; lapwing-agent status on the host says why.",
+    (
+        "Good: green. Red: the agent may not read the log, or it is gone; lapwing-agent status on the host says why. Bad: red: what"
+        " visitors got is not counted."
+    ),
     (Query(f"max by (instance, log) (lapwing_log_up{{{HOST}}})", "{{instance}} {{log}}"),),
     width=12,
     steps=Steps(RED, ((1, GREEN),)),
@@ -245,8 +245,7 @@ LOGS = Timeline(
 UNCOUNTED = Series(
     "Lines that are not counted",
     (
-        "Lines per second of the logs whose form the agent does not know, or that are too long. Good: 0. Bad: "
-        "many: the numbers from the "
+        "Lines per second of the logs whose form the agent does not know, or that are too long. Good: 0. Bad: many: the numbers from the "
         "logs are then too low. In an error log the further lines of a message count here."
     ),
     (
