@@ -50,7 +50,7 @@ REASONS = Table(
     "Why probes fail",
     (
         "The kind of failure of each probe that fails now. Good: no row. refused: nothing listens. timeout: it hangs. denied: the agent "
-        "lacks a right. lapwing-agent doctor on the host says what to do. Bad: each row."
+        "lacks a right. lapwing-agent status on the host says why. Bad: each row."
     ),
     (Query("max by (instance, job, reason) (lapwing_probe_failure)"),),
     width=12,

@@ -181,8 +181,8 @@ BLOCKED = Series(
 ERRORS = Table(
     "Errors of the threads",
     (
-        "The error on which a thread has stopped, by MySQL's number. Good: no row. lapwing-collector findings and the page have the text. "
-        "Bad: each row: replication stands until somebody acts."
+        "The error on which a thread has stopped, by MySQL's number. Good: no row. What to do (above) and SHOW REPLICA STATUS have the"
+        " text. Bad: each row: replication stands until somebody acts."
     ),
     (Query("max by (instance, channel_name, thread, errno) (lapwing_mysql_replica_error_info)"),),
     width=8,
