@@ -6,24 +6,34 @@ import itertools
 import json
 import random
 import re
+import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-DASHBOARDS = sorted((REPOSITORY / "dashboards/grafana").glob("*.json"))
+sys.path.insert(0, str(REPOSITORY / "tests"))
+import boards  # noqa: E402
+from grafana.promql import selectors  # noqa: E402
 
 # Labels of the exporters' metrics, which common/metric_names.h does not have.
 EXPORTERS = {
-    "ALERTS": "alertname alertstate severity channel",
+    "ALERTS": "alertname alertstate severity channel id subject proxy server url mountpoint",
+    "haproxy_backend_active_servers": "proxy via",
     "haproxy_backend_current_queue": "proxy via",
     "haproxy_backend_http_responses_total": "proxy code via",
     "haproxy_backend_status": "proxy state via",
+    "haproxy_frontend_bytes_in_total": "proxy via",
+    "haproxy_frontend_bytes_out_total": "proxy via",
+    "haproxy_frontend_connections_total": "proxy via",
     "haproxy_frontend_current_sessions": "proxy via",
     "haproxy_frontend_http_requests_total": "proxy via",
     "haproxy_frontend_http_responses_total": "proxy code via",
     "haproxy_frontend_limit_sessions": "proxy via",
+    "haproxy_frontend_request_errors_total": "proxy via",
+    "haproxy_frontend_requests_denied_total": "proxy via",
     "haproxy_process_current_connections": "via",
     "haproxy_process_max_connections": "via",
     "haproxy_server_check_status": "proxy server state via",
+    "haproxy_server_connect_time_average_seconds": "proxy server via",
     "haproxy_server_connection_errors_total": "proxy server via",
     "haproxy_server_http_responses_total": "proxy server code via",
     "haproxy_server_redispatch_warnings_total": "proxy server via",
@@ -31,25 +41,55 @@ EXPORTERS = {
     "haproxy_server_response_time_average_seconds": "proxy server via",
     "haproxy_server_retry_warnings_total": "proxy server via",
     "haproxy_server_status": "proxy server state via",
+    "keepalived_vrrp_state": "iname intf vrid ip_address",
+    "mysql_global_status_aborted_clients": "",
+    "mysql_global_status_aborted_connects": "",
+    "mysql_global_status_commands_total": "command",
+    "mysql_global_status_connection_errors_total": "error",
+    "mysql_global_status_created_tmp_disk_tables": "",
+    "mysql_global_status_innodb_buffer_pool_bytes_data": "",
+    "mysql_global_status_innodb_buffer_pool_bytes_dirty": "",
+    "mysql_global_status_innodb_buffer_pool_read_requests": "",
+    "mysql_global_status_innodb_buffer_pool_reads": "",
+    "mysql_global_status_innodb_data_read": "",
+    "mysql_global_status_innodb_data_written": "",
+    "mysql_global_status_innodb_history_list_length": "",
     "mysql_global_status_innodb_row_lock_current_waits": "",
     "mysql_global_status_queries": "",
+    "mysql_global_status_select_full_join": "",
+    "mysql_global_status_select_scan": "",
+    "mysql_global_status_slow_queries": "",
     "mysql_global_status_threads_connected": "",
+    "mysql_global_status_threads_running": "",
+    "mysql_global_status_uptime": "",
+    "mysql_global_variables_innodb_buffer_pool_size": "",
     "mysql_global_variables_max_connections": "",
     "mysql_global_variables_offline_mode": "",
     "mysql_global_variables_read_only": "",
     "mysql_global_variables_super_read_only": "",
     "nginx_connections_accepted": "",
     "nginx_connections_handled": "",
+    "nginx_connections_reading": "",
+    "nginx_connections_waiting": "",
+    "nginx_connections_writing": "",
     "nginx_http_requests_total": "",
-    "node_bonding_active": "master",
-    "node_bonding_slaves": "master",
+    "nginx_http_response_count_total": "log server_name method status",
+    "nginx_http_response_size_bytes": "log server_name",
     "nginx_http_response_time_seconds_hist_bucket": "log server_name le",
     "nginx_http_response_time_seconds_hist_count": "log server_name",
     "nginx_http_upstream_time_seconds_hist_bucket": "log upstream le",
     "nginx_http_upstream_time_seconds_hist_count": "log upstream",
+    "node_bonding_active": "master",
+    "node_bonding_slaves": "master",
     "node_boot_time_seconds": "",
     "node_cpu_seconds_total": "cpu mode",
     "node_disk_io_time_seconds_total": "device",
+    "node_disk_read_bytes_total": "device",
+    "node_disk_read_time_seconds_total": "device",
+    "node_disk_reads_completed_total": "device",
+    "node_disk_write_time_seconds_total": "device",
+    "node_disk_writes_completed_total": "device",
+    "node_disk_written_bytes_total": "device",
     "node_filefd_allocated": "",
     "node_filefd_maximum": "",
     "node_filesystem_avail_bytes": "device fstype mountpoint",
@@ -57,22 +97,40 @@ EXPORTERS = {
     "node_filesystem_files_free": "device fstype mountpoint",
     "node_filesystem_readonly": "device fstype mountpoint",
     "node_filesystem_size_bytes": "device fstype mountpoint",
+    "node_forks_total": "",
+    "node_load1": "",
     "node_md_disks": "device state",
     "node_md_disks_required": "device",
     "node_md_state": "device state",
+    "node_memory_Cached_bytes": "",
     "node_memory_MemAvailable_bytes": "",
     "node_memory_MemTotal_bytes": "",
     "node_netstat_TcpExt_ListenOverflows": "",
+    "node_netstat_Tcp_RetransSegs": "",
+    "node_network_receive_bytes_total": "device",
+    "node_network_receive_drop_total": "device",
+    "node_network_receive_errs_total": "device",
+    "node_network_transmit_bytes_total": "device",
+    "node_network_transmit_drop_total": "device",
+    "node_network_transmit_errs_total": "device",
     "node_nf_conntrack_entries": "",
     "node_nf_conntrack_entries_limit": "",
+    "node_pressure_cpu_waiting_seconds_total": "",
     "node_pressure_io_stalled_seconds_total": "",
+    "node_pressure_io_waiting_seconds_total": "",
+    "node_pressure_memory_waiting_seconds_total": "",
     "node_textfile_scrape_error": "",
     "node_vmstat_oom_kill": "",
     "node_vmstat_pswpin": "",
     "node_vmstat_pswpout": "",
     "probe_duration_seconds": "url",
+    "probe_failure_info": "url reason",
+    "probe_http_duration_seconds": "url phase",
+    "probe_http_status_code": "url",
     "probe_ssl_earliest_cert_expiry": "url",
     "probe_success": "url",
+    "process_cpu_seconds_total": "",
+    "process_resident_memory_bytes": "",
     "up": "",
 }
 SHIPPED = sorted((REPOSITORY / "dashboards/alerts").glob("*.rules.yml"))
@@ -90,8 +148,6 @@ COMMON = ("job", "instance", "agent")
 HOSTS = {"instance", "agent", "host", "replica", "primary"}
 MOST_SERIES = 64  # of one metric in one case
 
-NOT_METRICS = set("""by without on ignoring group_left group_right bool offset and or unless inf nan start end""".split())
-
 
 def _declared():
     """{metric: labels} of common/metric_names.h, as tests/check-metric-names reads them."""
@@ -103,36 +159,6 @@ def _declared():
 
 
 LABELS = {**_declared(), **{name: labels.split() for name, labels in {**EXPORTERS, **_recorded()}.items()}}
-
-
-class Selector:
-    def __init__(self, metric, matchers, start, end):
-        self.metric, self.matchers, self.start, self.end = metric, matchers, start, end
-
-
-def selectors(expression):
-    """The selectors of an expression, in order, with their places."""
-    token = re.compile(r"""(?P<text>"(?:\\.|[^"\\])*")|(?P<grouping>\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\))|"""
-                       r"""(?P<name>[a-zA-Z_:][\w:]*)(?P<call>\s*\(|\s+(?=(?:by|without)\b))?|(?P<number>\d\w*)""")
-    out, at = [], 0
-    while match := token.search(expression, at):
-        at = match.end()
-        name = match["name"]
-        if not name or match["call"] or name in NOT_METRICS:
-            if match["call"]:
-                at = match.end("name")
-            continue
-        matchers = []
-        if expression[at:at + 1] == "{":
-            end = at + 1
-            for each in re.finditer(r'\s*(\w+)\s*(=~|!~|!=|=)\s*("(?:\\.|[^"\\])*")\s*,?', expression):
-                if each.start() == end:
-                    matchers.append((each[1], each[2], json.loads(each[3])))
-                    end = each.end()
-            assert expression[end] == "}", expression[at:]
-            at = end + 1
-        out.append(Selector(name, matchers, match.start(), at))
-    return out
 
 
 def known_selectors(expression):
@@ -190,21 +216,21 @@ def series_of(expression, amounts, otherwise, value, at_ms):
 
 
 def cases(expression):
-    """(name, amounts, otherwise): none, one, two and many of all labels, then two and four of each label alone."""
-    labels = {label for selector in known_selectors(expression) for label in [*LABELS[selector.metric], *COMMON]}
+    """(name, amounts, otherwise): none, one, two and many of all labels; if series are matched, also two and four of each label alone."""
+    found = known_selectors(expression)
+    labels = {label for selector in found for label in [*LABELS[selector.metric], *COMMON]}
     out = [("none", {}, 0), ("one", {}, 1), ("two of each", {}, 2), ("many of each", {}, 4)]
-    for label in sorted(labels):
+    for label in sorted(labels) if len({(each.metric, each.matchers) for each in found}) > 1 else ():
         out += [(f"{amount} of {label}", {label: amount}, 1) for amount in (2, 4)]
     return out
 
 
 def panels():
     """(name, type, expression) of each query of each dashboard, with Grafana's variables filled in."""
-    out = []
-    for path in DASHBOARDS:
-        rows = json.loads(path.read_text())["panels"]
-        for panel in [*rows, *(inner for row in rows for inner in row.get("panels", []))]:
-            for target in panel.get("targets", []):
-                expression = target["expr"].replace("$__rate_interval", "5m").replace("$instance", ".*")
-                out.append((f"{path.stem}: {panel['title']}", panel["type"], expression))
-    return out
+    return [(f"{dashboard['uid']}: {panel['title']}", panel["type"], boards.substituted(target["expr"], {"instance": ".*"}, 75))
+            for dashboard in boards.DASHBOARDS for panel, target in boards.queries(dashboard)]
+
+
+def marks():
+    """(name, expression) of each annotation. The dashboards share them."""
+    return [(mark["name"], mark["expr"]) for mark in boards.DASHBOARDS[0]["annotations"]["list"]]

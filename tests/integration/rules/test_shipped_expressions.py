@@ -10,7 +10,7 @@ import time
 import urllib.parse
 
 import pytest
-from expressions import SHIPPED, cases, panels, selectors, series_of, within
+from expressions import SHIPPED, cases, marks, panels, selectors, series_of, within
 from harness import WRITE_HEADERS, Collector, now_ms, write_request
 from reference import Prometheus, from_sid
 
@@ -78,15 +78,17 @@ def recorded():
 
 def test_the_selectors_of_an_expression_are_found():
     text = 'max by (a, up) (rate(x_total{b="c,}",d!~"e"}[5m])) > on (f) (label_replace(y, "g", "$1", "h", "(.+)") or z{}) offset 1h'
-    assert [(each.metric, each.matchers) for each in selectors(text)] == [("x_total", [("b", "=", "c,}"), ("d", "!~", "e")]), ("y", []), ("z", [])]
+    assert [(each.metric, each.matchers) for each in selectors(text)] == [("x_total", (("b", "=", "c,}"), ("d", "!~", "e"))), ("y", ()), ("z", ())]
     assert within('1 - a{b="c"} / a', 7) == '1 - a{case="7",b="c"} / a{case="7"}'
 
 
 def test_no_expression_fails_with_any_number_of_anything():
-    expressions = dict.fromkeys([(name, query) for name, _, query in rules()] + recorded() + [(name, query) for name, _, query in panels()])
-    assert len(expressions) > 40
+    judged = [(name, query) for name, _, query in rules()] + recorded()
+    shown = [(name, query) for name, _, query in panels()] + marks()
+    assert len(judged) > 40 and len(shown) > 150
     written, checks = [], []
-    for (name, expression), value in itertools.product(expressions, VALUES):
+    # The values decide what a rule yields, and hardly what a panel shows.
+    for (name, expression), value in dict.fromkeys([*itertools.product(judged, VALUES), *((each, 1) for each in shown)]):
         for what, amounts, otherwise in cases(expression):
             case = str(len(checks))
             for labels, samples in series_of(expression, amounts, otherwise, value, AT_MS):
@@ -103,20 +105,78 @@ def test_no_expression_fails_with_any_number_of_anything():
     assert not wrong, "\n".join(wrong.values())
 
 
+def test_no_panel_makes_up_a_number():
+    """Where nothing has been reported, a panel is empty: 0 would say that all is well."""
+    for name, _, expression in panels():
+        assert evaluate(within(expression, "nothing")) == [], name
+
+
+def test_no_panel_shows_what_an_agent_said_before_it_fell_silent():
+    """Prometheus repeats a value for five minutes. Panels show it for a minute and a half."""
+    present = [(name, expression) for name, _, expression in panels() if not re.search(r"\[(?!90s)|offset", expression)]
+    assert len(present) > 90
+    written, checks = [], []
+    for name, expression in present:
+        for ago, shown in ((60, True), (100, False)):
+            case = f"silent{len(checks)}"
+            # The first sample of each series is 50 s older; rules and steps of a minute are within the time.
+            written += [({**labels, "case": case}, samples[1:]) for labels, samples in series_of(expression, {}, 2, 1, AT_MS - ago * 1000)]
+            checks.append((name, within(expression, case), shown))
+    write(written)
+    wrong = [name for name, expression, shown in checks if bool(evaluate(expression)) != shown]
+    assert not wrong, wrong
+
+
+def test_marks_mark_what_they_say():
+    """Each mark is on the host `a`, where something happened half a minute ago, and not on `b`."""
+    restart, switch = ((100, 5), (100, 100)), ((1, 0), (1, 1))
+    # (metric, labels, values before and after on a, the same on b)
+    changes = {
+        "Alerts": [("ALERTS", {"alertname": "X", "alertstate": "firing"}, (None, 1), (None, None))],
+        "New findings": [("lapwing_finding", {"id": "F1", "severity": "high"}, (None, 1), (1, 1))],
+        "Restarts": [("node_forks_total", {}, *restart), ("mysql_global_status_uptime", {}, *restart),
+                     ("nginx_connections_accepted", {}, *restart), ("haproxy_frontend_connections_total", {"proxy": "p"}, *restart),
+                     ("process_cpu_seconds_total", {"job": "agent"}, *restart)],
+        "Role switches": [("lapwing_mysql_replica_configured", {}, *switch), ("mysql_global_variables_read_only", {}, *switch),
+                          ("keepalived_vrrp_state", {"ip_address": "10.0.0.1"}, *switch)],
+    }
+    assert {name for name, _ in marks()} == changes.keys()
+    checks, written = [], []
+    for name, expression in marks():
+        for metric, labels, *ends in changes[name]:
+            case = f"mark{len(checks)}"
+            for host, (before, after) in zip("ab", ends):
+                values = {AT_MS - 200_000: before, AT_MS - 100_000: before, AT_MS - 30_000: after, AT_MS: after}
+                written.append(({"__name__": metric, "job": "j", **labels, "instance": host, "subject": host, "case": case},
+                                [(ms, float(value)) for ms, value in values.items() if value is not None]))
+            checks.append((f"{name}: {metric}", within(expression, case)))
+    write(written)
+    for what, expression in checks:
+        hosts = [labels.get("subject", labels.get("instance")) for labels in evaluate(expression)]
+        assert hosts == ["a"], f"{what}: {hosts}"
+
+
 # Labels that tell the subjects of a panel apart: a subject in a bad state must not hide behind another one.
 APART = {
     "haproxy_server_status": {"instance", "proxy", "server"}, "haproxy_frontend_http_requests_total": {"instance", "proxy"},
     "lapwing_mysql_replica_thread_state": {"instance", "channel_name", "thread"}, "probe_duration_seconds": {"instance", "url"},
     "lapwing_mysql_replica_lag_seconds": {"instance", "channel_name"}, "lapwing_finding": {"id", "subject"}, "up": {"instance", "job"},
-    "node_filesystem_avail_bytes": {"instance", "mountpoint"},
+    "node_filesystem_avail_bytes": {"instance", "mountpoint"}, "lapwing_agent_last_seen_seconds": {"host"},
+    "lapwing_agent_clock_ahead_seconds": {"host"}, "lapwing_attempt_result": {"peer", "port", "source"}, "lapwing_canary_result": {"peer", "source"},
+    # The collector's own view of the site: its subjects are other labels than its host.
+    **{f"lapwing_replication_{name}": {"replica", "primary", "channel"} for name in (
+        "lag_seconds", "state", "cause", "confidence", "advice_info", "even_in_seconds", "transactions_behind", "bytes_behind")},
+    "lapwing_topology_component_info": {"component"}, "lapwing_topology_edge_info": {"from", "to"},
+    "lapwing_topology_cut_set_info": {"service", "components"}, "lapwing_topology_service_works": {"service"},
+    "lapwing_site_objective_ratio": set(),
 }
 
 
 def test_no_panel_hides_one_subject_behind_another():
     written, checks = [], []
     for name, kind, expression in panels():
-        # A single figure may be the worst of all, and a sum is one of all.
-        if kind == "stat" or expression.startswith("sum "):
+        # A single figure may be the worst of all, and a sum or a number is one of all.
+        if kind == "stat" or expression.startswith(("sum ", "count ")):
             continue
         case = f"panel{len(checks)}"
         written += [({**labels, "case": case}, samples) for labels, samples in series_of(expression, {}, 2, 1, AT_MS)]
