@@ -14,6 +14,7 @@ DASHBOARDS = sorted((REPOSITORY / "dashboards/grafana").glob("*.json"))
 # Labels of the exporters' metrics, which common/metric_names.h does not have.
 EXPORTERS = {
     "ALERTS": "alertname alertstate severity channel",
+    "process_start_time_seconds": "",
     "haproxy_backend_current_queue": "proxy via",
     "haproxy_backend_http_responses_total": "proxy code via",
     "haproxy_backend_status": "proxy state via",
