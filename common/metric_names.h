@@ -153,6 +153,12 @@ inline constexpr const char* kInventoryEntries = "lapwing_inventory_entries";  /
 /// {port, server_names, default_server, upstream, address, role, next_upstream, max_fails}
 inline constexpr const char* kNginxRouteInfo = "lapwing_nginx_route_info";
 
+// Nginx (job nginx).
+inline constexpr const char* kNginxWorkersWithoutMaster = "lapwing_nginx_workers_without_master";  ///< {}
+
+// Host (job node).
+inline constexpr const char* kFstabMounted = "lapwing_fstab_mounted";  ///< {mountpoint}
+
 // Nginx's logs (job logs).
 inline constexpr const char* kNginxUpstreamResponsesTotal =
     "lapwing_nginx_upstream_responses_total";  ///< {log, upstream, status}

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
 #include <fstream>
 #include <set>
 
@@ -34,6 +35,11 @@ void addProcess(std::vector<MetricFamily>& out) {
                 static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
         out.push_back(std::move(family));
     }
+    static const double start = static_cast<double>(std::time(nullptr));
+    auto family =
+        gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.");
+    add(family, {}, start);
+    out.push_back(std::move(family));
 }
 
 void addFileSystem(std::vector<MetricFamily>& out, const std::string& file) {

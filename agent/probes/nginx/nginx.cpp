@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/probes/nginx/parse.h"
+#include "agent/probes/nginx/processes.h"
 #include "common/metric_names.h"
 #include "common/model/families.h"
 
@@ -98,6 +99,13 @@ Expected<ProbeResult> NginxProbe::collect(const Deadline& deadline) {
     }
     if (alive && result.failure) {
         result.families.push_back(refusalFamily(refusal));
+    }
+    if (!places_.empty() && places_.front().isLocal()) {
+        if (const auto orphans = workersWithoutMaster(proc_)) {
+            result.families.push_back(gauge(metric::kNginxWorkersWithoutMaster,
+                                            "Workers of Nginx whose master process has ended."));
+            add(result.families.back(), {}, static_cast<double>(*orphans));
+        }
     }
     return result;
 }

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -11,11 +12,13 @@
 
 namespace lapwing::agent::nginx {
 
-/// Fetches Nginx's stub_status page.
+/// Fetches Nginx's stub_status page. Looks for workers without a master where Nginx runs on this host.
 class NginxProbe : public Probe {
   public:
     /// Keeps the first place that answers with the page; until then each run tries all of them.
-    explicit NginxProbe(std::vector<HttpTarget> places) : places_(std::move(places)) {}
+    /// `proc`: where procfs is.
+    explicit NginxProbe(std::vector<HttpTarget> places, std::string proc = "/proc")
+        : places_(std::move(places)), proc_(std::move(proc)) {}
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 
   private:
@@ -28,6 +31,7 @@ class NginxProbe : public Probe {
     Answer ask(const HttpTarget& place, std::chrono::milliseconds budget);
 
     std::vector<HttpTarget> places_;
+    std::string proc_;
     std::optional<http::Client> client_;  ///< of the one place that is left
 };
 

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "agent/probes/text.h"
+#include "common/metric_names.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::node {
@@ -180,6 +182,46 @@ std::vector<Mount> parseMountinfo(std::string_view text, View view) {
         }
     }
     return out;
+}
+
+std::vector<WantedMount> wantedMounts(std::string_view fstab, std::string_view mountinfo) {
+    std::set<std::string> mounted;
+    for (std::string_view line; nextLine(mountinfo, line);) {
+        if (auto entry = parseLine(line, View::self)) {
+            mounted.insert(std::move(entry->mount.mountpoint));
+        }
+    }
+    std::vector<WantedMount> out;
+    for (std::string_view line; nextLine(fstab, line);) {
+        const auto device = nextField(line);
+        auto mountpoint = unescaped(nextField(line));
+        const auto type = nextField(line);
+        const auto options = nextField(line);
+        if (device.empty() || device.front() == '#' || !mountpoint.starts_with('/') || type == "swap" ||
+            hasOption(options, "noauto") || hasOption(options, "x-systemd.automount")) {
+            continue;
+        }
+        // "/srv/" and "/srv" are one place.
+        while (mountpoint.size() > 1 && mountpoint.back() == '/') {
+            mountpoint.pop_back();
+        }
+        const bool is_mounted = mounted.contains(mountpoint);
+        if (std::none_of(out.begin(), out.end(),
+                         [&](const WantedMount& known) { return known.mountpoint == mountpoint; })) {
+            out.push_back({std::move(mountpoint), is_mounted});
+        }
+    }
+    return out;
+}
+
+void addWantedMounts(const std::vector<WantedMount>& mounts, Families& out) {
+    auto family = gauge(metric::kFstabMounted, "1 if a file system that /etc/fstab names is mounted.");
+    for (const auto& mount : mounts) {
+        add(family, {{"mountpoint", mount.mountpoint}}, mount.mounted ? 1 : 0);
+    }
+    if (!family.metric.empty()) {
+        out.push_back(std::move(family));
+    }
 }
 
 void addFileSystems(const std::vector<Mount>& mounts, const StatFileSystem& stat, Families& out) {

@@ -32,6 +32,20 @@ enum class View {
 /// function.
 std::vector<Mount> parseMountinfo(std::string_view text, View view);
 
+/// A file system that the host's administrator wants mounted.
+struct WantedMount {
+    std::string mountpoint;
+    bool mounted = false;
+};
+
+/// The file systems that `fstab` (fstab(5)) has mounted at boot, in its order, and whether `mountinfo` has
+/// one at that place. Left out: swap, "noauto", and what systemd mounts on demand ("x-systemd.automount").
+/// Pure function.
+std::vector<WantedMount> wantedMounts(std::string_view fstab, std::string_view mountinfo);
+
+/// lapwing_fstab_mounted.
+void addWantedMounts(const std::vector<WantedMount>& mounts, Families& out);
+
 /// statvfs(3), elsewhere in tests.
 using StatFileSystem = std::function<int(const char* path, struct statvfs* out)>;
 

@@ -133,6 +133,7 @@ Expected<void> collectFileSystems(Files& files, Families& out) {
         return fail(text.error());
     }
     auto mounts = parseMountinfo(*text, view);
+    const std::string mountinfo(*text);
     if (mounts.size() > kMostDevices) {
         files.noteCut(kMostDevices, "file systems");
         mounts.resize(kMostDevices);
@@ -141,6 +142,14 @@ Expected<void> collectFileSystems(Files& files, Families& out) {
         mounts,
         [&](const char* path, struct statvfs* answer) { return ::statvfs(files.root(path).c_str(), answer); },
         out);
+    if (const auto fstab = files.read(files.root("/etc/fstab"))) {
+        auto wanted = wantedMounts(*fstab, mountinfo);
+        if (wanted.size() > kMostDevices) {
+            files.noteCut(kMostDevices, "entries of /etc/fstab");
+            wanted.resize(kMostDevices);
+        }
+        addWantedMounts(wanted, out);
+    }
     return {};
 }
 

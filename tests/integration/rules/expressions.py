@@ -18,6 +18,7 @@ from grafana.promql import selectors  # noqa: E402
 EXPORTERS = {
     "ALERTS": "alertname alertstate severity channel id subject proxy server url mountpoint",
     "haproxy_backend_active_servers": "proxy via",
+    "process_start_time_seconds": "",
     "haproxy_backend_current_queue": "proxy via",
     "haproxy_backend_http_responses_total": "proxy code via",
     "haproxy_backend_status": "proxy state via",

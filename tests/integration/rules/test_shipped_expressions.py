@@ -246,7 +246,8 @@ BAD = [
     ("HaproxyOldWorker", "warning", [("lapwing_haproxy_old_workers", {}, 1)], SERVICE, {}),
     ("BackendServerDown", "warning", [("haproxy_server_status", {"state": "DOWN"}, 1)], {**BACKEND, "server": "server"}, {}),
     ("BackendWithoutServers", "critical", [("haproxy_backend_status", {"state": "DOWN"}, 1)], BACKEND, {}),
-    ("AgentSilent", "critical", [("lapwing_agent_last_seen_seconds", {}, 61)], {"host": "instance"}, {}),
+    ("AgentSilent", "critical", [("lapwing_agent_last_seen_seconds", {}, 21), ("process_start_time_seconds", {"job": "collector", "host": ""}, AT_MS / 1000 - 60)],
+     {"host": "instance"}, {}),
     ("AgentIdentityConflict", "warning", [("lapwing_agent_identity_conflict", {}, 1)], {"host": "instance", "kind": "kind"}, {}),
     ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "agent"}, AT_MS / 1000 + 13 * 86400)], {"host": "instance"},
      {"certificate": "agent"}),
@@ -254,6 +255,7 @@ BAD = [
      {"certificate": "agent"}),
     ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "collector"}, AT_MS / 1000 + 59 * 86400)], SERVICE,
      {"certificate": "collector"}),
+    ("NginxWithoutMaster", "warning", [("lapwing_nginx_workers_without_master", {}, 1)], SERVICE, {}),
     ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "ca"}, AT_MS / 1000 + 364 * 86400)], SERVICE, {"certificate": "ca"}),
     ("MysqlValuesLeftOut", "warning", [("lapwing_mysql_values_left_out", {}, 21)], {**SERVICE, "statement": "statement"}, {}),
     ("ForeignSamplesRefused", "warning", [("lapwing_collector_foreign_samples_refused_total", {}, [1, 2])], SENDER, {}),
@@ -296,12 +298,15 @@ BAD = [
                                      ((f"ratio_rate{long}", 0.02), (f"ratio_rate{short}", 0.02), ("increase1h", 21))]
        + [("lapwing_site_objective_ratio", {"instance": "monitor", "agent": ""}, 0.999)], BACKEND, {})
       for severity, long, short in (("critical", "1h", "5m"), ("warning", "6h", "30m"))),
-    ("ServerRetries", "warning", [("haproxy_server_retry_warnings_total", {}, [0, 60]), ("haproxy_server_redispatch_warnings_total", {}, [0, 1])],
+    ("ServerAnswersDiffer", "warning", [("instance_proxy_server:haproxy_server_responses_4xx:ratio_rate1m", {}, 0.5),
+                                        ("instance_proxy_server:haproxy_server_responses_4xx:ratio_rate1m", {"server": "another"}, 0.02),
+                                        ("instance_proxy_server:haproxy_server_responses_4xx:rate1m", {}, 0.2)], SERVER, {}),
+    ("ServerRetries", "warning", [("haproxy_server_retry_warnings_total", {}, {30: 0, 20: 20, 10: 40, 0: 60}), ("haproxy_server_redispatch_warnings_total", {}, [0, 1])],
      SERVER, {}),
     ("PagesSlow", "warning", [("instance_url:probe_duration_seconds:avg1m", {}, 1.1)], {**SERVICE, "url": "url"}, {}),
     ("PagesSlow", "warning", [("instance_url:probe_duration_seconds:avg1m", {}, 5.1), ("instance_url:probe_duration_seconds:avg1m:avg1d", {}, 5)],
      {**SERVICE, "url": "url"}, {}),
-    ("ServerSlow", "warning", [("instance_proxy_server:haproxy_server_response_time_seconds:mean1m", {}, 1.1)], SERVER, {}),
+    ("ServerSlow", "warning", [("instance_proxy_server:haproxy_server_response_time_seconds:mean30s", {}, 1.1)], SERVER, {}),
     ("UpstreamSlow", "warning", [("instance_upstream:nginx_http_upstream_time_seconds:p90_rate1m", {}, 1.1)], {**SERVICE, "upstream": "upstream"}, {}),
     ("UpstreamSlow", "warning", [("instance_upstream:nginx_http_upstream_time_seconds:p90_rate1m", {}, 15.1),
                                  ("instance_upstream:nginx_http_upstream_time_seconds:p90_rate1m:avg1d", {}, 5)], {**SERVICE, "upstream": "upstream"}, {}),
@@ -331,6 +336,7 @@ BAD = [
     ("CertificateExpires", "critical", [("probe_ssl_earliest_cert_expiry", {}, AT_MS / 1000 - 86400)], {**SERVICE, "url": "url"}, {}),
     ("InodesLow", "warning", inodes(9), DISK, {}),
     ("InodesLow", "critical", inodes(2), DISK, {}),
+    ("MountMissing", "critical", [("lapwing_fstab_mounted", {}, 0)], DISK, {}),
     ("FilesystemReadOnly", "critical", [("node_filesystem_readonly", {}, [0, 1])], DISK, {}),
     ("HostRebooted", "warning", [("node_boot_time_seconds", {}, {900: AT_MS / 1000 - 1e6, 50: AT_MS / 1000 - 60, 0: AT_MS / 1000 - 60})], SERVICE, {}),
     ("CriticalFinding", "critical", [("lapwing_finding", {"severity": "critical"}, 1)], {"id": "id", "subject": "subject"}, {}),
@@ -353,8 +359,9 @@ def bad_series(case, series, subject, subjects, others):
     for metric, fixed, value in series:
         observed = [] if ":" in metric else ["instance", "agent"]
         free = [label for label in [*observed, *BAD_LABELS.get(metric, [])] if label not in subject and label not in fixed]
-        names = [*subject, *free]
-        counts = [subjects] * len(subject) + [others] * len(free)
+        named = [label for label in subject if label not in fixed]
+        names = [*named, *free]
+        counts = [subjects] * len(named) + [others] * len(free)
         for each in itertools.product(*(range(count) for count in counts)):
             labels = {"__name__": metric, **({"job": "j"} if observed else {}), **fixed, "case": case}
             for name, number in zip(names, each):

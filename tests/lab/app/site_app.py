@@ -11,7 +11,8 @@ import pymysql
 with open("/etc/site/app.json", encoding="utf-8") as file:
     CONFIG = json.load(file)
 
-TROUBLE = "/etc/site/trouble.json"  # {"fail_each": 3, "delay_s": 2}, which a fault of the lab writes
+# A fault of the lab writes it: {"fail_each": 3, "delay_s": 2, "delay_each": 4, "health_fails": true, "health_delay_s": 2}
+TROUBLE = "/etc/site/trouble.json"
 TIMEOUTS = {"connect_timeout": 1, "read_timeout": 2, "write_timeout": 2}
 AVOID_SECONDS = 10
 
@@ -67,11 +68,14 @@ def trouble():
 
 
 def answer(path):
-    if path == "/healthz":
-        return "200 OK", "ok\n"
     wanted = trouble()
-    time.sleep(wanted.get("delay_s", 0))
-    if "fail_each" in wanted and next(PAGES) % wanted["fail_each"] == 0:
+    if path == "/healthz":
+        time.sleep(wanted.get("health_delay_s", 0))
+        return ("500 Internal Server Error", "a fault of the lab\n") if wanted.get("health_fails") else ("200 OK", "ok\n")
+    page = next(PAGES)
+    if page % wanted.get("delay_each", 1) == 0:
+        time.sleep(wanted.get("delay_s", 0))
+    if "fail_each" in wanted and page % wanted["fail_each"] == 0:
         return "500 Internal Server Error", "a fault of the lab\n"
     if path == "/":
         newest = read("SELECT MAX(id) FROM visits")[0]

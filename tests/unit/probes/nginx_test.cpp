@@ -1,7 +1,11 @@
 #include "agent/probes/nginx/nginx.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include "agent/probes/kind.h"
 #include "agent/probes/nginx/parse.h"
+#include "agent/probes/nginx/processes.h"
 #include "common/config/reader.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/fixtures.h"
@@ -52,6 +56,33 @@ ProbeResult ask(Probe& probe, milliseconds deadline = milliseconds(4000)) {
 }
 
 }  // namespace
+
+TEST_CASE("workers without a master: by the titles and parents of the processes") {
+    test::TempDir proc;
+    const auto process = [&](int pid, int parent, const std::string& comm, const std::string& title) {
+        const auto folder = proc.path(std::to_string(pid));
+        std::filesystem::create_directory(folder);
+        std::ofstream(folder + "/comm") << comm << '\n';
+        std::ofstream(folder + "/cmdline") << title << '\0';
+        std::ofstream(folder + "/stat") << pid << " (" << comm << ") S " << parent << " 1 1 0\n";
+    };
+    std::filesystem::create_directory(proc.path("net"));
+    std::ofstream(proc.path("uptime")) << "1 1\n";
+    process(1, 0, "systemd", "/sbin/init");
+    process(2, 0, "kthreadd", "");
+    CHECK(nginx::workersWithoutMaster(proc.path()) == std::nullopt);
+    process(10, 1, "nginx", "nginx: master process /usr/sbin/nginx -g daemon on; master_process on;");
+    process(11, 10, "nginx", "nginx: worker process");
+    process(12, 10, "nginx", "nginx: worker process is shutting down");
+    process(13, 10, "nginx", "nginx: cache manager process");
+    process(14, 1, "nginx-debug) S 10", "nginx -t");
+    CHECK(nginx::workersWithoutMaster(proc.path()) == 0U);
+    process(21, 1, "nginx", "nginx: worker process");
+    CHECK(nginx::workersWithoutMaster(proc.path()) == 1U);
+    std::filesystem::remove_all(proc.path("10"));
+    CHECK(nginx::workersWithoutMaster(proc.path()) == 3U);
+    CHECK(nginx::workersWithoutMaster(proc.path("missing")) == std::nullopt);
+}
 
 TEST_CASE("the stub_status page of Nginx 1.22") {
     const auto families = nginx::parseStubStatus(fixture("nginx/stub_status-1.22.txt"));

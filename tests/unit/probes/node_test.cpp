@@ -316,6 +316,40 @@ TEST_CASE("mountinfo: read-only is the host's state, not the sandbox's") {
     CHECK(parseMountinfo(broken, View::self).at(0).read_only);
 }
 
+TEST_CASE("fstab: what it names is mounted or not") {
+    const std::string mountinfo =
+        "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
+        "2 1 8:2 / /srv/data rw - ext4 /dev/sdb1 rw\n"
+        "3 1 0:5 / /srv/with\\040blank rw - nfs4 server:/export rw\n"
+        "a line that is no mount\n";
+    const std::string fstab =
+        "# <file system> <mount point> <type> <options>\n"
+        "UUID=1 / ext4 errors=remount-ro 0 1\n"
+        "UUID=2\t/srv/data/\text4\tdefaults,nofail 0 2\n"
+        "UUID=3 none swap sw 0 0\n"
+        "UUID=4 swap swap sw 0 0\n"
+        "/dev/sr0 /media/cdrom0 udf,iso9660 user,noauto 0 0\n"
+        "nas:/home /mnt/home nfs x-systemd.automount,_netdev 0 0\n"
+        "server:/export /srv/with\\040blank nfs4 _netdev\n"
+        "LABEL=backup /srv/backup xfs\n"
+        "LABEL=backup /srv/backup xfs defaults\n"
+        "#UUID=9 /srv/old ext4\n"
+        "broken\n\n";
+    std::string seen;
+    for (const auto& each : wantedMounts(fstab, mountinfo)) {
+        seen += "'" + each.mountpoint + (each.mounted ? "' mounted\n" : "' missing\n");
+    }
+    CHECK(seen == "'/' mounted\n'/srv/data' mounted\n'/srv/with blank' mounted\n'/srv/backup' missing\n");
+
+    Families out;
+    addWantedMounts(wantedMounts(fstab, mountinfo), out);
+    const Samples samples(out);
+    CHECK(samples.value("lapwing_fstab_mounted", {{"mountpoint", "/srv/backup"}}) == 0);
+    CHECK(samples.value("lapwing_fstab_mounted", {{"mountpoint", "/srv/data"}}) == 1);
+    addWantedMounts({}, out);
+    CHECK(out.size() == 1);
+}
+
 TEST_CASE("mountinfo: file systems that could hang are never asked, hidden mounts do not count") {
     const std::string text =
         "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
