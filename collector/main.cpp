@@ -3,12 +3,14 @@
 #include <exception>
 
 #include "collector/command/command.h"
+#include "common/completion.h"
 
 namespace {
 
 int dispatch(int argc, char** argv) {
     namespace collector = lapwing::collector;
-    CLI::App app{"Lapwing's collector: stores agents' metrics, diagnoses the site and sends alerts."};
+    CLI::App app{"Lapwing's collector: stores agents' metrics, diagnoses the site and sends alerts.",
+                 "lapwing-collector"};
     app.require_subcommand(1);
     app.fallthrough();
     std::string config = "/etc/lapwing/collector.yaml";
@@ -151,6 +153,14 @@ int dispatch(int argc, char** argv) {
     app.add_subcommand("version", "Print the version")->callback([] {
         std::puts("lapwing-collector " LAPWING_VERSION);
     });
+
+    app.set_version_flag("--version", "lapwing-collector " LAPWING_VERSION, "Print the version");
+    std::string shell;
+    auto* completion =
+        app.add_subcommand("completion", "Print the script that completes this command line in a shell");
+    completion->add_option("SHELL", shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
+    completion->callback(
+        [&] { std::fputs(lapwing::completionScript(app, *lapwing::parseShell(shell)).c_str(), stdout); });
 
     try {
         app.parse(argc, argv);
