@@ -24,10 +24,10 @@ namespace lapwing::notify {
 
 class Silences;
 
-enum class WebhookFormat { alertmanager, slack, teams };
+enum class WebhookFormat { alertmanager, slack, teams, discord, ntfy, telegram, pagerduty };
 
 /// `notify.webhook[]`: gets notifications by POST, as Alertmanager's webhook payload (version 4) or in the
-/// format of Slack or Teams.
+/// format of a chat or an on-call service.
 struct WebhookConfig {
     std::string url;
     std::string ca_file;            ///< "" trusts the system's store
@@ -35,6 +35,8 @@ struct WebhookConfig {
     bool send_resolved = true;
     std::string url_file;  ///< instead of `url`: a file whose first line is the URL
     WebhookFormat format = WebhookFormat::alertmanager;
+    std::string chat;              ///< telegram: the chat's id
+    std::string routing_key_file;  ///< pagerduty: a file whose first line is the integration key
 };
 
 enum class SmtpSecurity { none, starttls, tls };
