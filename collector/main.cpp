@@ -108,9 +108,23 @@ int dispatch(int argc, char** argv) {
     });
 
     std::string backup_file;
-    auto* backup = app.add_subcommand("backup", "Copy the database, even while the collector runs");
+    auto* backup = app.add_subcommand(
+        "backup", "Copy all that a new machine needs: the database, the configuration, the CA");
     backup->add_option("FILE", backup_file, "The copy; the file must not exist yet")->required();
     backup->callback([&] { code = collector::backup(config, backup_file); });
+
+    auto* restore = app.add_subcommand("restore", "Bring a backup to a machine without a database and a CA");
+    restore->add_option("FILE", backup_file, "The backup")->required();
+    restore->callback([&] { code = collector::restore(config, backup_file); });
+
+    std::string user_name;
+    std::string users_file;
+    auto* user = app.add_subcommand("user", "The people who may log in (http.users_file)");
+    user->require_subcommand(1);
+    auto* add_user = user->add_subcommand("add", "Add a user, or change the password of one");
+    add_user->add_option("NAME", user_name, "The name")->required();
+    add_user->add_option("--file", users_file, "Another file than http.users_file, which need not exist yet");
+    add_user->callback([&] { code = collector::addUser(config, user_name, users_file); });
 
     std::string salvage_file;
     auto* check =
