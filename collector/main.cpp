@@ -34,7 +34,15 @@ int dispatch(int argc, char** argv) {
         verb->callback([&code, &config, &json, show] { code = show(config, json); });
     };
     lists("status", "Show the state of the collector and the site", &collector::showStatus);
-    lists("findings", "List the findings: faults and risks", &collector::showFindings);
+    collector::FindingsRequest findings_request;
+    auto* findings = app.add_subcommand("findings", "List the findings: faults and risks");
+    findings->add_option("ID", findings_request.id, "Only this kind of finding: F4");
+    findings->add_option("SUBJECT", findings_request.subject,
+                         "Only this subject or host: nginx@web-01, web-01");
+    findings->add_option("--severity", findings_request.severity, "Only of this severity and above")
+        ->check(CLI::IsMember({"critical", "high", "medium", "low", "info"}));
+    findings->add_flag("--json", findings_request.json, "Print JSON");
+    findings->callback([&] { code = collector::showFindings(config, findings_request); });
     lists("alerts", "List active alerts", &collector::showAlerts);
     lists("agents", "List agents and when each last reported", &collector::showAgents);
 
@@ -139,6 +147,29 @@ int dispatch(int argc, char** argv) {
         code = collector::testNotify(config);
     });
 
+    collector::AcceptRequest accept_request;
+    bool list_acceptances = false;
+    bool end_acceptance = false;
+    auto* accept = app.add_subcommand(
+        "accept",
+        "Let a finding stand: it is shown as accepted, and nobody is told, unless it becomes worse");
+    accept->add_option("ID", accept_request.id, "The finding, as `findings` shows it: R1");
+    accept->add_option("SUBJECT", accept_request.subject, "Its subject: haproxy@lb-01");
+    auto* until =
+        accept->add_option("--until", accept_request.until,
+                           "When it must be looked at again: a day (2027-06-01) or a time from now (30d)");
+    auto* reason = accept->add_option("--reason", accept_request.reason, "Why it may stand");
+    auto* acceptances = accept->add_flag("--list", list_acceptances, "List the acceptances");
+    auto* end_accepting = accept->add_flag("--end", end_acceptance, "End the acceptance of this finding now");
+    acceptances->excludes(end_accepting)->excludes(until)->excludes(reason);
+    end_accepting->excludes(until)->excludes(reason);
+    accept->add_flag("--json", json, "With --list: print JSON");
+    accept->callback([&] {
+        code = list_acceptances ? collector::listAcceptances(config, json)
+               : end_acceptance ? collector::endAcceptance(config, accept_request.id, accept_request.subject)
+                                : collector::accept(config, accept_request);
+    });
+
     collector::SilenceRequest silence_request;
     std::string silence_id;
     auto* silence = app.add_subcommand(
@@ -167,7 +198,6 @@ int dispatch(int argc, char** argv) {
     app.add_subcommand("version", "Print the version")->callback([] {
         std::puts("lapwing-collector " LAPWING_VERSION);
     });
-
     app.set_version_flag("--version", "lapwing-collector " LAPWING_VERSION, "Print the version");
     std::string shell;
     auto* completion =

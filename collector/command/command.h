@@ -51,6 +51,16 @@ struct SilenceRequest {
     std::vector<std::string> matchers;             ///< NAME=VALUE and the like
     std::string comment;
 };
+/// The arguments of `accept`.
+struct AcceptRequest {
+    std::string id;
+    std::string subject;
+    std::string until;  ///< a day, or a duration from now
+    std::string reason;
+};
+int accept(const std::string& config_file, const AcceptRequest& request);
+int listAcceptances(const std::string& config_file, bool json);
+int endAcceptance(const std::string& config_file, const std::string& id, const std::string& subject);
 int silence(const std::string& config_file, const SilenceRequest& request);
 int listSilences(const std::string& config_file, bool json);
 int expireSilence(const std::string& config_file, const std::string& id);
@@ -62,7 +72,14 @@ struct WhatIfRequest {
 };
 int whatIf(const std::string& config_file, const WhatIfRequest& request);
 int showStatus(const std::string& config_file, bool json);
-int showFindings(const std::string& config_file, bool json);
+/// The arguments of `findings`; empty ones choose all.
+struct FindingsRequest {
+    std::string id;
+    std::string subject;   ///< a subject, or a host in it
+    std::string severity;  ///< the least one
+    bool json = false;
+};
+int showFindings(const std::string& config_file, const FindingsRequest& request);
 int showAlerts(const std::string& config_file, bool json);
 int showAgents(const std::string& config_file, bool json);
 
