@@ -180,11 +180,31 @@ def test_it_is_told_again_when_the_acceptance_ends():
 def test_the_configuration_may_accept_and_is_changed_there():
     collector.stop()
     collector.write_config(CONFIG + f"site: {{ accept: [ {{ finding: R2, subject: lb-01/web, until: 2036-01-01, reason: {REASON} }} ] }}\n")
-    before = json.dumps(collector.run("check-config").stderr)
-    assert "site.accept" not in before
+    assert "site.accept" not in collector.run("check-config").stderr
     collector.start()
     eventually(lambda: finding() and finding()["acceptance"], "the acceptance")
     assert finding()["acceptance"]["by"] == "collector.yaml"
     eventually(lambda: alert() and alert().get("acceptedBy"), "the alert")
     is_quiet()
     assert "change it there" in accept().stderr
+
+
+@pytest.mark.parametrize(
+    "accept, problem",
+    (
+        ("{ finding: R2, subject: lb-01/web, until: 2036-01-01 }", "needs finding"),
+        ("{ finding: R2, subject: lb-01/web, until: soon, reason: x }", "needs finding"),
+        ("{ finding: R2, subject: lb-01/web, until: 2036-02-30, reason: x }", "needs finding"),
+        ("{ finding: R2, subject: lb-01/web, until: 2036-01-01, reason: x, by: me }", "by"),
+        ("{ finding: R2, subject: lb-01/web, until: 2036-01-01, reason: %s }" % ("x" * 1025), "at most 1024 bytes"),
+        ("{ finding: R2, subject: a, until: 2036-01-01, reason: x }, { finding: R2, subject: a, until: 2036-01-01, reason: y }", "is accepted above"),
+        (", ".join("{ finding: R2, subject: s%d, until: 2036-01-01, reason: x }" % number for number in range(201)), "at most 200 entries"),
+    ),
+)
+def test_mistakes_in_site_accept_are_problems_of_the_configuration(accept, problem):
+    other = Collector(f"site: {{ accept: [ {accept} ] }}\n")
+    try:
+        done = other.run("check-config")
+        assert done.returncode == 2 and problem in done.stdout + done.stderr, done
+    finally:
+        other.close()
