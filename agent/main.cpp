@@ -8,6 +8,7 @@
 #include "agent/cli/join.h"
 #include "agent/cli/reach.h"
 #include "agent/config/config.h"
+#include "common/completion.h"
 
 namespace {
 
@@ -81,6 +82,13 @@ int run(int argc, char** argv) {
     app.add_subcommand("version", "Print the version")->callback([] {
         std::puts("lapwing-agent " LAPWING_VERSION);
     });
+    app.set_version_flag("--version", "lapwing-agent " LAPWING_VERSION, "Print the version");
+    std::string shell;
+    auto* completion =
+        app.add_subcommand("completion", "Print the script that completes this command line in a shell");
+    completion->add_option("SHELL", shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
+    completion->callback(
+        [&] { std::fputs(lapwing::completionScript(app, *lapwing::parseShell(shell)).c_str(), stdout); });
 
     try {
         app.parse(argc, argv);

@@ -3,12 +3,14 @@
 #include <exception>
 
 #include "collector/command/command.h"
+#include "common/completion.h"
 
 namespace {
 
 int dispatch(int argc, char** argv) {
     namespace collector = lapwing::collector;
-    CLI::App app{"Lapwing's collector: stores agents' metrics, diagnoses the site and sends alerts."};
+    CLI::App app{"Lapwing's collector: stores agents' metrics, diagnoses the site and sends alerts.",
+                 "lapwing-collector"};
     app.require_subcommand(1);
     app.fallthrough();
     std::string config = "/etc/lapwing/collector.yaml";
@@ -32,7 +34,15 @@ int dispatch(int argc, char** argv) {
         verb->callback([&code, &config, &json, show] { code = show(config, json); });
     };
     lists("status", "Show the state of the collector and the site", &collector::showStatus);
-    lists("findings", "List the findings: faults and risks", &collector::showFindings);
+    collector::FindingsRequest findings_request;
+    auto* findings = app.add_subcommand("findings", "List the findings: faults and risks");
+    findings->add_option("ID", findings_request.id, "Only this kind of finding: F4");
+    findings->add_option("SUBJECT", findings_request.subject,
+                         "Only this subject or host: nginx@web-01, web-01");
+    findings->add_option("--severity", findings_request.severity, "Only of this severity and above")
+        ->check(CLI::IsMember({"critical", "high", "medium", "low", "info"}));
+    findings->add_flag("--json", findings_request.json, "Print JSON");
+    findings->callback([&] { code = collector::showFindings(config, findings_request); });
     lists("alerts", "List active alerts", &collector::showAlerts);
     lists("agents", "List agents and when each last reported", &collector::showAgents);
 
@@ -106,9 +116,23 @@ int dispatch(int argc, char** argv) {
     });
 
     std::string backup_file;
-    auto* backup = app.add_subcommand("backup", "Copy the database, even while the collector runs");
+    auto* backup = app.add_subcommand(
+        "backup", "Copy all that a new machine needs: the database, the configuration, the CA");
     backup->add_option("FILE", backup_file, "The copy; the file must not exist yet")->required();
     backup->callback([&] { code = collector::backup(config, backup_file); });
+
+    auto* restore = app.add_subcommand("restore", "Bring a backup to a machine without a database and a CA");
+    restore->add_option("FILE", backup_file, "The backup")->required();
+    restore->callback([&] { code = collector::restore(config, backup_file); });
+
+    std::string user_name;
+    std::string users_file;
+    auto* user = app.add_subcommand("user", "The people who may log in (http.users_file)");
+    user->require_subcommand(1);
+    auto* add_user = user->add_subcommand("add", "Add a user, or change the password of one");
+    add_user->add_option("NAME", user_name, "The name")->required();
+    add_user->add_option("--file", users_file, "Another file than http.users_file, which need not exist yet");
+    add_user->callback([&] { code = collector::addUser(config, user_name, users_file); });
 
     std::string salvage_file;
     auto* check =
@@ -121,6 +145,29 @@ int dispatch(int argc, char** argv) {
     notify->require_subcommand(1);
     notify->add_subcommand("test", "Send a harmless test alert to every receiver")->callback([&] {
         code = collector::testNotify(config);
+    });
+
+    collector::AcceptRequest accept_request;
+    bool list_acceptances = false;
+    bool end_acceptance = false;
+    auto* accept = app.add_subcommand(
+        "accept",
+        "Let a finding stand: it is shown as accepted, and nobody is told, unless it becomes worse");
+    accept->add_option("ID", accept_request.id, "The finding, as `findings` shows it: R1");
+    accept->add_option("SUBJECT", accept_request.subject, "Its subject: haproxy@lb-01");
+    auto* until =
+        accept->add_option("--until", accept_request.until,
+                           "When it must be looked at again: a day (2027-06-01) or a time from now (30d)");
+    auto* reason = accept->add_option("--reason", accept_request.reason, "Why it may stand");
+    auto* acceptances = accept->add_flag("--list", list_acceptances, "List the acceptances");
+    auto* end_accepting = accept->add_flag("--end", end_acceptance, "End the acceptance of this finding now");
+    acceptances->excludes(end_accepting)->excludes(until)->excludes(reason);
+    end_accepting->excludes(until)->excludes(reason);
+    accept->add_flag("--json", json, "With --list: print JSON");
+    accept->callback([&] {
+        code = list_acceptances ? collector::listAcceptances(config, json)
+               : end_acceptance ? collector::endAcceptance(config, accept_request.id, accept_request.subject)
+                                : collector::accept(config, accept_request);
     });
 
     collector::SilenceRequest silence_request;
@@ -151,6 +198,13 @@ int dispatch(int argc, char** argv) {
     app.add_subcommand("version", "Print the version")->callback([] {
         std::puts("lapwing-collector " LAPWING_VERSION);
     });
+    app.set_version_flag("--version", "lapwing-collector " LAPWING_VERSION, "Print the version");
+    std::string shell;
+    auto* completion =
+        app.add_subcommand("completion", "Print the script that completes this command line in a shell");
+    completion->add_option("SHELL", shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
+    completion->callback(
+        [&] { std::fputs(lapwing::completionScript(app, *lapwing::parseShell(shell)).c_str(), stdout); });
 
     try {
         app.parse(argc, argv);

@@ -276,6 +276,9 @@ inline constexpr const char* kForwardPendingBytes = "lapwing_forward_pending_byt
 
 // Findings, topology and replication verdicts (job collector).
 inline constexpr const char* kFinding = "lapwing_finding";  ///< {id, subject, severity, confidence}
+/// {id, subject}
+inline constexpr const char* kFindingAcceptedUntilTimestampSeconds =
+    "lapwing_finding_accepted_until_timestamp_seconds";
 /// {component, kind, host, works}
 inline constexpr const char* kTopologyComponentInfo = "lapwing_topology_component_info";
 inline constexpr const char* kTopologyEdgeInfo = "lapwing_topology_edge_info";  ///< {from, to, kind, source}

@@ -203,6 +203,7 @@ inline constexpr std::array kSpeakers{
     NamedSpeaker{kForwardLagSeconds, Speaker::collector},
     NamedSpeaker{kForwardPendingBytes, Speaker::collector},
     NamedSpeaker{kFinding, Speaker::collector},
+    NamedSpeaker{kFindingAcceptedUntilTimestampSeconds, Speaker::collector},
     NamedSpeaker{kTopologyComponentInfo, Speaker::collector},
     NamedSpeaker{kTopologyEdgeInfo, Speaker::collector},
     NamedSpeaker{kTopologyServiceWorks, Speaker::collector},

@@ -36,6 +36,16 @@ std::string dateAndTime(std::int64_t ms) {
     return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::gmtime(Instant(ms).seconds));
 }
 
+std::optional<std::int64_t> parseDay(std::string_view text) {
+    constexpr std::size_t length = 10;  // "2027-06-01"
+    std::tm day{};
+    const std::string copy(text);
+    const char* end = copy.size() == length ? ::strptime(copy.c_str(), "%Y-%m-%d", &day) : nullptr;
+    const auto ms = end == nullptr || *end != '\0' ? std::int64_t{-1} : std::int64_t{::timegm(&day)} * 1000;
+    // timegm() takes February 30.
+    return ms >= 0 && rfc3339(ms).starts_with(copy) ? std::optional(ms) : std::nullopt;
+}
+
 std::string clockDifferenceText(std::int64_t ahead_ms) {
     const char* side = ahead_ms < 0 ? "behind" : "ahead";
     const std::int64_t seconds = std::abs(ahead_ms) / 1000;

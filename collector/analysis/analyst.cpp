@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "collector/analysis/acceptances.h"
 #include "collector/analysis/assignments.h"
 #include "collector/analysis/book.h"
 #include "collector/analysis/evidence/network.h"
@@ -74,6 +75,14 @@ struct Analyst::State {
 
 namespace {
 
+Labels acceptedLabelsOf(const Finding& finding, const Labels& extra) {
+    auto labels = extra;
+    labels.set("__name__", metric::kFindingAcceptedUntilTimestampSeconds);
+    labels.set("id", finding.id);
+    labels.set("subject", finding.subject);
+    return labels;
+}
+
 Labels labelsOf(const Finding& finding, const Labels& extra) {
     auto labels = extra;
     labels.set("__name__", metric::kFinding);
@@ -101,6 +110,9 @@ void Analyst::State::restore() {
     auto restored = book.findings();
     for (const auto& finding : restored) {
         standing.restore(labelsOf(finding, options.sample_labels));
+        if (options.acceptances != nullptr && options.acceptances->of(finding.id, finding.subject, 0)) {
+            standing.restore(acceptedLabelsOf(finding, options.sample_labels));
+        }
     }
     const MutexLock lock(mutex);
     current = std::move(restored);
@@ -120,6 +132,13 @@ Expected<void> Analyst::State::writeSamples(const std::vector<Finding>& findings
     samples.reserve(findings.size());
     for (const auto& finding : findings) {
         samples.push_back({labelsOf(finding, options.sample_labels), {{now, 1}}});
+        const auto accepted = options.acceptances == nullptr
+                                  ? std::nullopt
+                                  : options.acceptances->of(finding.id, finding.subject, now);
+        if (accepted && accepted->holds(now)) {
+            samples.push_back({acceptedLabelsOf(finding, options.sample_labels),
+                               {{now, static_cast<double>(accepted->until) / 1000}}});
+        }
     }
     topology::appendSamples(model, options.sample_labels, now, samples);
     return standing.write(store, std::move(samples), now);
@@ -208,6 +227,10 @@ Expected<void> Analyst::run(TimestampMs now) {
     }
     state.book.update(std::move(judgement), now);
     const auto findings = state.book.findings();
+    // An alert may begin from the samples: what is accepted of it must be known before.
+    const auto accepted = state.options.acceptances == nullptr
+                              ? Expected<void>()
+                              : state.options.acceptances->judge(findings, now);
     {
         // Before the samples, from which an alert may begin: it takes the texts of its finding from here.
         const MutexLock lock(state.mutex);
@@ -218,7 +241,7 @@ Expected<void> Analyst::run(TimestampMs now) {
     auto written = state.writeSamples(findings, context.moment->model, now);
     auto persisted = state.persist();
     state.changed.notifyAll();
-    return written ? persisted : written;
+    return !written ? written : !persisted ? persisted : accepted;
 }
 
 std::vector<Finding> Analyst::findings() const {

@@ -17,6 +17,7 @@ namespace lapwing::analysis {
 namespace replication {
 class Watch;
 }
+class Acceptances;
 
 struct AnalystOptions {
     /// Labels of every sample of `lapwing_finding`, besides its own: job, instance.
@@ -29,6 +30,8 @@ struct AnalystOptions {
     /// The verdicts on replicas; null if replication is not watched. Must outlive the Analyst.
     const replication::Watch* replication = nullptr;
     topology::Setup setup;
+    /// Compared with the findings of each round; null if none are kept. Must outlive the Analyst.
+    Acceptances* acceptances = nullptr;
     /// The processor time of a round; a longer one ends without a result.
     std::chrono::milliseconds budget{5'000};
     /// The addresses of the entries' names; null if names are not resolved. Must return at once.

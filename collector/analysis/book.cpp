@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "collector/analysis/acceptance.h"
 #include "common/json.h"
 
 namespace lapwing::analysis {
@@ -73,6 +74,13 @@ Finding readFinding(const json::Value& json) {
             }
         }
     }
+    if (const auto* parts = list(json, "parts")) {
+        for (const auto& part : parts->GetArray()) {
+            if (part.IsObject()) {
+                finding.parts.push_back({text(part, "what"), text(part, "from")});
+            }
+        }
+    }
     return finding;
 }
 
@@ -84,6 +92,7 @@ void Book::update(Judgement judgement, TimestampMs now) {
         const FindingKey key{finding.id, finding.subject};
         standing.insert(key);
         const auto known = entries_.find(key);
+        finding.parts = bounded(std::move(finding.parts));
         finding.since = known == entries_.end() ? now : known->second.finding.since;
         entries_[key] = {std::move(finding), now};
     }
@@ -144,6 +153,15 @@ std::string Book::toJson() const {
         writer.StartArray();
         for (const auto& line : finding.not_assessed) {
             writer.String(line.data(), static_cast<rapidjson::SizeType>(line.size()));
+        }
+        writer.EndArray();
+        writer.Key("parts");
+        writer.StartArray();
+        for (const auto& part : finding.parts) {
+            writer.StartObject();
+            put(writer, "what", part.what);
+            put(writer, "from", part.from);
+            writer.EndObject();
         }
         writer.EndArray();
         writer.EndObject();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,14 @@ struct Evidence {
     std::string text;    ///< what the source shows, as a sentence
 };
 
+/// One thing that a finding is about. A finding whose parts are not among those of before has become worse.
+struct Part {
+    std::string what;  ///< "tcp/22", "tcp/3306 (mysql) over IPv4 from anywhere"
+    std::string from =
+        {};  ///< a range of addresses (reach::AddressRange) to which it is open; "": `what` says all
+    auto operator<=>(const Part&) const = default;
+};
+
 /// A fault or a risk. `id` and `subject` together identify it.
 struct Finding {
     std::string id;       ///< "F1", "R1": docs/findings/ has a page for each
@@ -29,6 +38,7 @@ struct Finding {
     std::vector<Evidence> evidence;
     std::string remedy;                     ///< the exact step
     std::vector<std::string> not_assessed;  ///< aspects that the verdict does not cover
+    std::vector<Part> parts;                ///< empty: the title says what it is about
 };
 
 }  // namespace lapwing::analysis

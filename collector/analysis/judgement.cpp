@@ -18,6 +18,12 @@ void conclude(Judgement& out, const FindingKey& key, std::optional<Finding> find
     }
 }
 
+void addParts(const std::string& what, const std::vector<reach::AddressRange>& from, std::vector<Part>& out) {
+    for (const auto& range : from) {
+        out.push_back({what, range.toString()});
+    }
+}
+
 std::string rangesText(const std::vector<reach::AddressRange>& ranges) {
     constexpr std::size_t most_shown = 4;
     std::vector<std::string> words;

@@ -63,6 +63,9 @@ struct Judgement {
 /// Adds the finding, with the key's id and subject; without a finding, marks the key as judged and in order.
 void conclude(Judgement& out, const FindingKey& key, std::optional<Finding> finding);
 
+/// Adds a part for each range of sources.
+void addParts(const std::string& what, const std::vector<reach::AddressRange>& from, std::vector<Part>& out);
+
 /// The first few of the ranges: "10.0.0.0/8, 192.0.2.1 (and 3 more ranges)".
 std::string rangesText(const std::vector<reach::AddressRange>& ranges);
 

@@ -25,6 +25,14 @@ struct Site {
     std::vector<Pair> replication;
     std::vector<Allow> allow;
     std::vector<Group> groups;
+    /// A finding that may stand for a while.
+    struct Accept {
+        std::string finding;  ///< its id: "R1"
+        std::string subject;
+        std::int64_t until_ms = 0;  ///< since 1970
+        std::string reason;
+    };
+    std::vector<Accept> accept;
     int servers_needed = 1;  ///< the number of servers of a pool that carry the load
     /// Servers may differ for this long while a new version is installed.
     std::int64_t deployment_ms = 900'000;

@@ -83,7 +83,8 @@ void reload(const AdminParts& parts, Responder& responder) {
 Handler adminHandler(const AdminParts& parts, Handler people) {
     return [parts, silences = SilencesApi(parts.silences), people = std::move(people)](Request& request,
                                                                                        Responder& responder) {
-        if (silences.handle(request, responder) || parts.invitations.handle(request, responder)) {
+        if (silences.handle(request, responder) || parts.invitations.handle(request, responder) ||
+            parts.acceptances.handle(request, responder)) {
             return;
         }
         const bool deletes = request.path == "/api/v1/admin/tsdb/delete_series";

@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 
+#include "collector/api/acceptances.h"
 #include "collector/api/exchange.h"
 #include "collector/api/invitations.h"
 #include "common/error.h"
@@ -23,6 +24,7 @@ struct AdminParts {
     /// Forgets a host: its certificates, its samples and its alerts. Error `invalid` for no host's name.
     std::function<Expected<void>(const std::string& host)> forget;
     InvitationsApi invitations;
+    AcceptancesApi acceptances;
 };
 
 /// The API of the administrators' socket: requests that change state, and everything that people may read.
@@ -33,8 +35,8 @@ struct AdminParts {
 ///     POST /api/lapwing/v1/agents/forget?host=HOST    204
 /// POST, PUT /-/reload    200, or 500 with the problems of the rule files
 ///
-/// as in Prometheus; silences as in Alertmanager (collector/api/silences.h); and invitations
-/// (collector/api/invitations.h). The members of `parts`
+/// as in Prometheus; silences as in Alertmanager (collector/api/silences.h); invitations
+/// (collector/api/invitations.h); and acceptances (collector/api/acceptances.h). The members of `parts`
 /// must outlive the handler. Safe from any thread.
 Handler adminHandler(const AdminParts& parts, Handler people);
 

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "collector/analysis/acceptances.h"
 #include "collector/analysis/analyst.h"
 #include "collector/analysis/replication/watch.h"
+#include "collector/api/acceptances.h"
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
 #include "collector/api/replication.h"
@@ -31,7 +33,8 @@ void numberOrNull(JsonWriter& json, const char* name, std::optional<double> valu
     value ? number(json, *value) : (void)json.Null();
 }
 
-void writeFinding(JsonWriter& json, const analysis::Finding& finding) {
+void writeFinding(JsonWriter& json, const analysis::Finding& finding,
+                  const std::optional<analysis::Acceptance>& acceptance, TimestampMs now) {
     json.StartObject();
     field(json, "id", finding.id);
     field(json, "subject", finding.subject);
@@ -47,6 +50,8 @@ void writeFinding(JsonWriter& json, const analysis::Finding& finding) {
         text(json, each);
     }
     json.EndArray();
+    key(json, "acceptance");
+    acceptance ? writeAcceptance(json, *acceptance, now) : (void)json.Null();
     json.EndObject();
 }
 
@@ -71,10 +76,11 @@ const char* collectorClock(const clock::ClockReport& report) {
 
 void LapwingApi::findings(Responder& responder) const {
     const auto all_findings = analyst_.findings();
+    const auto now = nowMs();
     success(responder, [&](JsonWriter& json) {
         json.StartArray();
         for (const auto& finding : all_findings) {
-            writeFinding(json, finding);
+            writeFinding(json, finding, acceptances_.of(finding.id, finding.subject, now), now);
         }
         json.EndArray();
     });

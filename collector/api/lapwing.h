@@ -3,6 +3,7 @@
 #include "collector/api/exchange.h"
 
 namespace lapwing::analysis {
+class Acceptances;
 class Analyst;
 namespace replication {
 class Watch;
@@ -26,12 +27,14 @@ namespace lapwing::api {
 class LapwingApi {
   public:
     LapwingApi(const analysis::Analyst& analyst, const analysis::replication::Watch& replication,
-               self::AgentBook& agents, clock::SiteClock& clock, const trust::Identities* identities)
+               self::AgentBook& agents, clock::SiteClock& clock, const trust::Identities* identities,
+               const analysis::Acceptances& acceptances)
         : analyst_(analyst),
           replication_(replication),
           agents_(agents),
           clock_(clock),
-          identities_(identities) {}
+          identities_(identities),
+          acceptances_(acceptances) {}
 
     /// False, without an answer, if the path does not belong to this API.
     bool handle(Request& request, Responder& responder) const;
@@ -49,6 +52,7 @@ class LapwingApi {
     self::AgentBook& agents_;
     clock::SiteClock& clock_;
     const trust::Identities* const identities_;  ///< null: no agents
+    const analysis::Acceptances& acceptances_;
 };
 
 }  // namespace lapwing::api

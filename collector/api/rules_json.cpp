@@ -64,6 +64,14 @@ void writeAlert(JsonWriter& json, const rules::AlertStatus& alert) {
         }
         json.EndArray();
     }
+    if (const auto& accepted = alert.suppression.accepted) {
+        key(json, "acceptedBy");
+        json.StartObject();
+        field(json, "by", accepted->by);
+        field(json, "until", rfc3339(accepted->until));
+        field(json, "reason", accepted->reason);
+        json.EndObject();
+    }
     json.EndObject();
 }
 

@@ -32,8 +32,15 @@ int forget(const std::string& config_file, const std::string& host);
 /// A step of a roll-over of the CA; `anyway` locks out the agents that have not followed.
 enum class CaStep { show, begin, switch_over, finish };
 int rollCa(const std::string& config_file, CaStep step, bool anyway);
-/// Copies the database into a new file, whether or not the collector runs.
+/// Copies the database, the configuration with what it names, and the CA into a new file, whether or not the
+/// collector runs.
 int backup(const std::string& config_file, const std::string& file);
+/// Brings the content of a backup to a machine that has neither database nor CA.
+int restore(const std::string& config_file, const std::string& file);
+/// Adds a user to `http.users_file`, or gives one a new password. Reads the password from the terminal, twice
+/// and without echo, or else from the standard input.
+/// `file` in place of that of the configuration; "" for none.
+int addUser(const std::string& config_file, const std::string& name, const std::string& file);
 /// Reports the damage of the database; with `salvage_file`, copies everything readable of it into that new
 /// file.
 int checkDatabase(const std::string& config_file, const std::string& salvage_file);
@@ -44,6 +51,16 @@ struct SilenceRequest {
     std::vector<std::string> matchers;             ///< NAME=VALUE and the like
     std::string comment;
 };
+/// The arguments of `accept`.
+struct AcceptRequest {
+    std::string id;
+    std::string subject;
+    std::string until;  ///< a day, or a duration from now
+    std::string reason;
+};
+int accept(const std::string& config_file, const AcceptRequest& request);
+int listAcceptances(const std::string& config_file, bool json);
+int endAcceptance(const std::string& config_file, const std::string& id, const std::string& subject);
 int silence(const std::string& config_file, const SilenceRequest& request);
 int listSilences(const std::string& config_file, bool json);
 int expireSilence(const std::string& config_file, const std::string& id);
@@ -55,7 +72,14 @@ struct WhatIfRequest {
 };
 int whatIf(const std::string& config_file, const WhatIfRequest& request);
 int showStatus(const std::string& config_file, bool json);
-int showFindings(const std::string& config_file, bool json);
+/// The arguments of `findings`; empty ones choose all.
+struct FindingsRequest {
+    std::string id;
+    std::string subject;   ///< a subject, or a host in it
+    std::string severity;  ///< the least one
+    bool json = false;
+};
+int showFindings(const std::string& config_file, const FindingsRequest& request);
 int showAlerts(const std::string& config_file, bool json);
 int showAgents(const std::string& config_file, bool json);
 

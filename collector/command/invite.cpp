@@ -11,28 +11,6 @@ namespace {
 
 constexpr const char* kPath = "/api/lapwing/v1/invitations";
 
-/// Whether the collector has answered so; prints the reason if not, and sets the exit code.
-bool isAnswered(const Expected<http::Response>& answer, int status, int& code) {
-    if (answer && answer->status == status) {
-        code = kFine;
-        return true;
-    }
-    code = answer ? kWrongUsage : kUnreachable;
-    if (!answer) {
-        fmt::print(stderr, "cannot reach the collector, which makes invitations: {}\n",
-                   answer.error().message);
-        return false;
-    }
-    const auto reason = json::text(json::parse(answer->body), "error");
-    fmt::print(stderr, "the collector refuses: {}\n",
-               reason.empty() ? "HTTP " + std::to_string(answer->status) : printable(reason));
-    return false;
-}
-
-std::string shown(const json::Value& object, const char* name) {
-    return printable(json::text(object, name));
-}
-
 }  // namespace
 
 int invite(const std::string& config_file, const InviteRequest& request) {

@@ -18,6 +18,7 @@
 #include <tuple>
 #include <utility>
 
+#include "collector/analysis/acceptances.h"
 #include "collector/analysis/alert_texts.h"
 #include "collector/analysis/analyst.h"
 #include "collector/analysis/replication/watch.h"
@@ -135,6 +136,7 @@ struct Service::Parts {
     std::optional<promql::Engine> engine;
     std::optional<rules::OwnWordFirst> rules_data;
     std::optional<promql::Engine> rules_engine;
+    std::optional<analysis::Acceptances> acceptances;
     std::optional<notify::Dispatcher> dispatcher;
     std::optional<forward::Forwarder> forwarder;
     std::optional<rules::RuleManager> rules;
@@ -166,6 +168,7 @@ struct Service::Parts {
     void addClockMetrics(std::vector<prometheus::MetricFamily>& out);
     void logStore();
     Labels annotate(const Labels& alert, const Labels& annotations) const;
+    std::optional<notify::Accepted> accepted(const Labels& alert, TimestampMs now) const;
     void addIdentityMetrics(std::vector<prometheus::MetricFamily>& out);
     void addCertificateMetrics(std::vector<prometheus::MetricFamily>& out);
     void keepRevocations();
@@ -300,7 +303,11 @@ void Service::Parts::wire() {
     const std::string url = config.externalUrl();
     config.notify.external_url = url;
     config.notify.instance = config.host;
-    dispatcher.emplace(config.notify, *store);
+    acceptances.emplace(*store, config.site.accept, nowMs());
+    notify::DispatcherOptions notify_options;
+    notify_options.accepted = [this](const Labels& alert, TimestampMs now) { return accepted(alert, now); };
+    dispatcher.emplace(config.notify, *store, notify_options);
+    acceptances->onChange([this] { dispatcher->wake(); });
     rules::ManagerOptions rule_options;
     rule_options.interval_ms = config.rules_interval_ms;
     rule_options.external_url = url;
@@ -318,6 +325,7 @@ void Service::Parts::wire() {
     analyst_options.replication = &*replication;
     analyst_options.setup = {config.host, config.notify.heartbeat.has_value()};
     names.emplace(analysis::evidence::namesOf(config.site.entry));
+    analyst_options.acceptances = &*acceptances;
     analyst_options.names = [this] { return names->current(); };
     analyst.emplace(*store, config.site, analyst_options);
     analysis.emplace(*analyst, nowMs);
@@ -351,7 +359,8 @@ void Service::Parts::wire() {
     metrics->addSource([this](auto& out) { prometheus_api->addMetrics(out); });
     forwarder.emplace(config.forward, *store);
     metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
-    lapwing_api.emplace(*analyst, *replication, *agents, clock, identities ? &*identities : nullptr);
+    lapwing_api.emplace(*analyst, *replication, *agents, clock, identities ? &*identities : nullptr,
+                        *acceptances);
     metrics->addSource([this](auto& out) { addClockMetrics(out); });
     metrics->addSource([this](auto& out) {
         auto objective = gauge(metric::kSiteObjectiveRatio, "The share of requests that should succeed.");
@@ -476,6 +485,16 @@ Labels Service::Parts::annotate(const Labels& alert, const Labels& annotations) 
     return verdict == nullptr ? Labels() : analysis::annotationsOf(*verdict, annotations);
 }
 
+std::optional<notify::Accepted> Service::Parts::accepted(const Labels& alert, TimestampMs now) const {
+    if (!alert.has("id") || !alert.has("subject")) {
+        return std::nullopt;
+    }
+    const auto found = acceptances->of(std::string(alert.get("id")), std::string(alert.get("subject")), now);
+    return found && found->holds(now)
+               ? std::optional(notify::Accepted{found->by, found->until, found->reason})
+               : std::nullopt;
+}
+
 Expected<void> Service::Parts::loadRules() {
     const auto problems = rules->loadFiles(config.rules);
     for (const auto& problem : problems) {
@@ -582,7 +601,8 @@ Handlers Service::Parts::handlers() {
         dispatcher->silences(),
         [this] { return reloadRules(); },
         [this](const std::string& host) { return forget(host); },
-        {config.agents.listen.empty() ? nullptr : &*invitations, [this] { return contact(); }}};
+        {config.agents.listen.empty() ? nullptr : &*invitations, [this] { return contact(); }},
+        {*acceptances, *analyst}};
     out.admin = {api::peopleGate(open), api::adminHandler(administration, api::peopleHandler(people))};
     out.agents = {api::agentsGate(parts), api::agentsHandler(parts)};
     return out;

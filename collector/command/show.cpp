@@ -18,113 +18,6 @@ namespace {
 
 using json::Value;
 
-/// A text or a number as text; "" for any other member.
-std::string member(const Value& object, const char* name) {
-    const auto number = json::number(object, name);
-    return number ? fmt::format("{}", *number) : json::text(object, name);
-}
-
-std::string shown(const Value& object, const char* name) {
-    return printable(member(object, name));
-}
-
-struct Answer {
-    std::string body;
-    json::Document document;
-};
-
-/// The answer, which has `data`; after any failure, prints it, sets the exit code and returns nothing.
-std::optional<Answer> ask(const Collector& collector, const std::string& path, int& code) {
-    const auto response = collector.get(path);
-    if (!response) {
-        fmt::print(stderr, "cannot reach the collector: {}\n", response.error().message);
-        code = kUnreachable;
-        return std::nullopt;
-    }
-    Answer answer{response->body, json::parse(response->body)};
-    if (response->status != 200 || !answer.document.IsObject() || !answer.document.HasMember("data")) {
-        fmt::print(stderr, "the collector answered {} to {}\n", response->status, path);
-        code = kUnreachable;
-        return std::nullopt;
-    }
-    return answer;
-}
-
-/// Fetches a list and prints it: unchanged with --json, otherwise by `print`, which returns the exit code.
-int show(const std::string& config_file, bool as_json, const std::string& path,
-         const std::function<int(const Value&, bool quiet)>& print) {
-    const auto config = configOrComplain(config_file);
-    if (!config) {
-        return kWrongUsage;
-    }
-    int code = kFine;
-    const auto answer = ask(Collector(*config), path, code);
-    if (!answer) {
-        return code;
-    }
-    if (as_json) {
-        fmt::print("{}\n", answer->body);
-    }
-    return print(answer->document["data"], as_json);
-}
-
-int printFindings(const Value& data, bool quiet) {
-    for (const auto& finding : data.GetArray()) {
-        if (quiet) {
-            break;
-        }
-        fmt::print("{} {}  {} ({})\n  {}\n", shown(finding, "id"), shown(finding, "subject"),
-                   shown(finding, "severity"), shown(finding, "confidence"), shown(finding, "title"));
-        for (const auto& line : finding["evidence"].GetArray()) {
-            fmt::print("    {}: {}\n", shown(line, "source"), shown(line, "text"));
-        }
-        for (const auto& each : finding["not_assessed"].GetArray()) {
-            fmt::print("  Not assessed: {}\n", printable(each.GetString()));
-        }
-        // Last, and from the first column, as it is pasted: a here-document ends there only.
-        if (const auto remedy = plainLines(member(finding, "remedy")); !remedy.empty()) {
-            fmt::print("  Remedy:\n\n{}", remedy);
-        }
-        fmt::print("\n");
-    }
-    if (data.Empty() && !quiet) {
-        fmt::print("no findings\n");
-    }
-    return data.Empty() ? kFine : kDegraded;
-}
-
-int printAlerts(const Value& data, bool quiet) {
-    const auto& alerts = data["alerts"];
-    bool firing = false;
-    for (const auto& alert : alerts.GetArray()) {
-        firing = firing || member(alert, "state") == "firing";
-        if (quiet) {
-            continue;
-        }
-        const auto& labels = alert["labels"];
-        fmt::print("{}  {}  {}  since {}\n", shown(alert, "state"), shown(labels, "alertname"),
-                   shown(labels, "severity"), shown(alert, "activeAt"));
-        const auto& annotations = alert["annotations"];
-        if (const auto summary = shown(annotations, "summary"); !summary.empty()) {
-            fmt::print("  {}\n", summary);
-        }
-        for (const auto& [name, word] :
-             {std::pair("evidence", "Evidence"), std::pair("next_step", "Next step")}) {
-            if (const auto text = shown(annotations, name); !text.empty()) {
-                fmt::print("    {}: {}\n", word, text);
-            }
-        }
-        if (const auto until = shown(alert, "heldUntil"); !until.empty()) {
-            fmt::print("    Its data have been missing since {}: held until {}\n",
-                       shown(alert, "unknownSince"), until);
-        }
-    }
-    if (alerts.Empty() && !quiet) {
-        fmt::print("no alerts\n");
-    }
-    return firing ? kDegraded : kFine;
-}
-
 /// Another machine or another agent uses the agent's name.
 bool isMixedUp(const Value& agent) {
     const auto& warnings = json::items(json::member(agent, "warnings"));
@@ -267,14 +160,6 @@ void putByLabel(json::Writer& out, const char* name, const ByLabel& list, const 
 
 }  // namespace
 
-int showFindings(const std::string& config_file, bool as_json) {
-    return show(config_file, as_json, "/api/lapwing/v1/findings", printFindings);
-}
-
-int showAlerts(const std::string& config_file, bool as_json) {
-    return show(config_file, as_json, "/api/v1/alerts", printAlerts);
-}
-
 int showAgents(const std::string& config_file, bool as_json) {
     return show(config_file, as_json, "/api/lapwing/v1/agents", printAgents);
 }
@@ -313,11 +198,16 @@ int showStatus(const std::string& config_file, bool as_json) {
         firing += member(alert, "state") == "firing" ? 1 : 0;
     }
     const std::size_t agent_count = agent_list.Size();
-    const std::size_t finding_count = findings->document["data"].Size();
+    const auto& finding_list = findings->document["data"];
+    const std::size_t finding_count = finding_list.Size();
+    const auto accepted_count = static_cast<std::size_t>(std::count_if(
+        finding_list.Begin(), finding_list.End(), [](const auto& one) { return isAccepted(one); }));
     const auto forwards = byLabel(lags->document["data"]["result"], "destination");
     const auto clock_lines = clockLines(clocks->document["data"]);
     const auto& trouble_list = troubles->document["data"]["result"];
     const auto& salvage_list = salvages->document["data"]["result"];
+    const auto& notify = config->notify;
+    const bool nobody_is_told = notify.webhook.empty() && notify.email.empty() && notify.alertmanager.empty();
     if (as_json) {
         json::Writer out;
         out.StartObject();
@@ -325,6 +215,7 @@ int showStatus(const std::string& config_file, bool as_json) {
         json::put(out, "agents_reporting", well);
         json::put(out, "alerts_firing", firing);
         json::put(out, "findings", finding_count);
+        json::put(out, "findings_accepted", accepted_count);
         putByLabel(out, "forward", forwards, "destination", "lag_seconds");
         putByLabel(out, "series_near_limit", offenders->near, "sender", "part");
         putByLabel(out, "series_refused", offenders->refused, "sender", "samples");
@@ -340,6 +231,7 @@ int showStatus(const std::string& config_file, bool as_json) {
             out.EndObject();
         }
         out.EndArray();
+        json::put(out, "nobody_is_told", nobody_is_told);
         json::put(out, "clocks_that_disagree", clock_lines);
         json::key(out, "salvaged");
         out.StartArray();
@@ -353,8 +245,9 @@ int showStatus(const std::string& config_file, bool as_json) {
         out.EndObject();
         fmt::print("{}\n", out.text());
     } else {
-        fmt::print("agents     {} of {} report\nalerts     {} firing\nfindings   {}\n", well, agent_count,
-                   firing, finding_count);
+        fmt::print("agents     {} of {} report\nalerts     {} firing\nfindings   {}{}\n", well, agent_count,
+                   firing, finding_count,
+                   accepted_count == 0 ? "" : fmt::format(", {} of them accepted", accepted_count));
         for (const auto& line : clock_lines) {
             fmt::print("clock      {}\n", line);
         }
@@ -384,6 +277,9 @@ int showStatus(const std::string& config_file, bool as_json) {
             fmt::print("limit      {}: {:.0f} connections or requests within 15 minutes\n", printable(limit),
                        std::strtod(number.c_str(), nullptr));
         }
+        if (nobody_is_told) {
+            fmt::print("receiver   none: nobody is told of an alert. Name one in collector.yaml (notify)\n");
+        }
         for (const auto& trouble : trouble_list.GetArray()) {
             const auto& labels = trouble["metric"];
             const auto notification = shown(labels, "notification");
@@ -392,8 +288,8 @@ int showStatus(const std::string& config_file, bool as_json) {
                        notification.empty() ? "" : " " + notification, shown(labels, "reason"));
         }
     }
-    const bool fine = well == agent_count && firing == 0 && finding_count == 0 && trouble_list.Empty() &&
-                      clock_lines.empty() && salvage_list.Empty();
+    const bool fine = well == agent_count && firing == 0 && finding_count == accepted_count &&
+                      trouble_list.Empty() && clock_lines.empty() && salvage_list.Empty();
     return fine ? kFine : kDegraded;
 }
 

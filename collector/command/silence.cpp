@@ -1,17 +1,16 @@
 #include <fmt/core.h>
-#include <pwd.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdlib>
+#include <set>
+#include <string_view>
 
 #include "collector/command/client.h"
 #include "collector/command/command.h"
 #include "collector/command/problems.h"
+#include "collector/command/terminal.h"
 #include "collector/notify/matchers.h"
 #include "collector/notify/payload.h"
-#include "common/http/client.h"
+#include "common/config/reader.h"
 #include "common/json.h"
 #include "common/text.h"
 #include "common/time_text.h"
@@ -19,58 +18,11 @@
 namespace lapwing::collector {
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(10);
-
-/// Sends a request to the administrators' socket. If the answer is not 200, prints the reason and sets the
-/// exit code.
+/// Asks the administrators' socket. Without the answer 200, prints the reason and sets the exit code.
 std::optional<std::string> ask(const Config& config, const std::string& method, const std::string& path,
                                const std::string& body, int& code) {
-    code = kUnreachable;
-    if (config.admin.socket.empty()) {
-        fmt::print(stderr,
-                   "silences are kept by the running collector, and its configuration has no admin.socket\n");
-        return std::nullopt;
-    }
-    http::Request request;
-    request.method = method;
-    request.path = path;
-    request.headers.emplace_back("Content-Type", "application/json");
-    request.body = body;
-    auto client = http::Client::create("unix:" + config.admin.socket);
-    const auto response =
-        client ? client->request(request, kPatience) : Expected<http::Response>(fail(client.error()));
-    if (!response) {
-        fmt::print(stderr, "cannot reach the collector: {}\n", response.error().message);
-        return std::nullopt;
-    }
-    if (response->status == 200) {
-        code = kFine;
-        return response->body;
-    }
-    const auto reason = json::text(json::parse(response->body));
-    fmt::print(stderr, "the collector refuses: {}\n",
-               reason.empty() ? "HTTP " + std::to_string(response->status) : reason);
-    if (response->status == 400 || response->status == 404) {
-        code = kWrongUsage;
-    }
-    return std::nullopt;
-}
-
-std::string userName() {
-    if (const char* user = std::getenv("SUDO_USER"); user != nullptr && *user != '\0') {
-        return user;
-    }
-    std::array<char, 4096> buffer{};
-    passwd entry{};
-    passwd* found = nullptr;
-    if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-        return found->pw_name;
-    }
-    return "uid " + std::to_string(::getuid());
-}
-
-std::string shown(const json::Value& object, const char* name) {
-    return printable(json::text(object, name));
+    const auto answer = Collector(config).administer(path, method, body);
+    return isAnswered(answer, 200, code) ? std::optional(answer->body) : std::nullopt;
 }
 
 /// The matchers and the duration of a new silence. Error `invalid`, in words for a person.
@@ -107,6 +59,53 @@ Expected<std::pair<storage::Matchers, std::int64_t>> parseRequest(const SilenceR
     return std::pair{std::move(matchers), *length};
 }
 
+/// The values of a label that series, alerting rules and agents have. Empty if the collector does not answer.
+std::set<std::string> knownValues(const Collector& collector, const std::string& label) {
+    std::set<std::string> out;
+    const auto data = [&](const std::string& path) {
+        const auto answer = collector.get(path);
+        return answer && answer->status == 200 ? json::parse(answer->body) : json::Document();
+    };
+    const auto values = data("/api/v1/label/" + percentEncode(label) + "/values");
+    for (const auto& value : json::texts(values, "data")) {
+        out.insert(value);
+    }
+    const auto rules = data("/api/v1/rules?type=alert&exclude_alerts=true");
+    for (const auto& group : json::items(json::member(json::member(rules, "data"), "groups"))) {
+        for (const auto& rule : json::items(json::member(group, "rules"))) {
+            out.insert(label == "alertname" ? json::text(rule, "name")
+                                            : json::text(json::member(rule, "labels"), label));
+        }
+    }
+    if (label == "instance") {
+        const auto agents = data("/api/lapwing/v1/agents");
+        for (const auto& agent : json::items(json::member(agents, "data"))) {
+            out.insert(json::text(agent, "host"));
+        }
+    }
+    out.erase("");
+    return out;
+}
+
+/// Tells of each condition that no known host, alert or series meets: a name may be misspelt.
+void tellUnknown(const Collector& collector, const storage::Matchers& matchers) {
+    for (const auto& matcher : matchers) {
+        if (matcher.matches(std::string_view())) {
+            continue;
+        }
+        const auto known = knownValues(collector, matcher.name());
+        if (std::any_of(known.begin(), known.end(),
+                        [&](const auto& value) { return matcher.matches(value); })) {
+            continue;
+        }
+        const auto meant = config::nearest(matcher.value(), {known.begin(), known.end()});
+        fmt::print(stderr,
+                   "Nothing that the collector knows has {}: until something has, this silences nothing.{}\n",
+                   printable(notify::toString(matcher)),
+                   meant ? " Did you mean " + printable(*meant) + "?" : "");
+    }
+}
+
 }  // namespace
 
 int silence(const std::string& config_file, const SilenceRequest& request) {
@@ -139,7 +138,8 @@ int silence(const std::string& config_file, const SilenceRequest& request) {
         matchers += (matchers.empty() ? "" : ", ") + notify::toString(matcher);
     }
     fmt::print("{}: silent until {}: {}\n", shown(json::parse(*answer), "silenceID"),
-               rfc3339Milliseconds(now + parsed->second), matchers);
+               whenText(rfc3339(now + parsed->second), now), matchers);
+    tellUnknown(Collector(*config), parsed->first);
     if (!config->notify.alertmanager.empty()) {
         fmt::print("Alertmanager still gets these alerts: it has silences of its own.\n");
     }
@@ -174,8 +174,8 @@ int listSilences(const std::string& config_file, bool as_json) {
         }
         const std::string comment = shown(entry, "comment");
         fmt::print("{}  {}  until {}  {}  by {}{}\n", shown(entry, "id"),
-                   shown(json::member(entry, "status"), "state"), shown(entry, "endsAt"), matchers,
-                   shown(entry, "createdBy"), comment.empty() ? "" : ": " + comment);
+                   shown(json::member(entry, "status"), "state"), whenText(member(entry, "endsAt"), nowMs()),
+                   matchers, shown(entry, "createdBy"), comment.empty() ? "" : ": " + comment);
     }
     if (document.Empty()) {
         fmt::print("no silences\n");

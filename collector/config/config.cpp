@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <string_view>
 
+#include "collector/analysis/acceptances.h"
 #include "collector/api/users.h"
+#include "common/time_text.h"
 #include "common/tls/context.h"
 
 namespace lapwing::collector {
@@ -106,9 +108,39 @@ void readUrl(const Node& node, std::string& out) {
     out = text;
 }
 
+void readAccept(const Node& node, std::vector<analysis::Site::Accept>& out) {
+    node.forEach([&](const Node& entry) {
+        entry.allow({"finding", "subject", "until", "reason"});
+        analysis::Site::Accept accept;
+        entry["finding"].read(accept.finding);
+        entry["subject"].read(accept.subject);
+        entry["reason"].read(accept.reason);
+        const auto until = parseDay(entry["until"].text());
+        if (accept.finding.empty() || accept.subject.empty() || accept.reason.empty() || !until) {
+            entry.problem(
+                entry.path() +
+                " needs finding (R1), subject (haproxy@lb-01), until (a day: 2027-06-01) and reason");
+        } else if (accept.reason.size() > analysis::Acceptances::kMostReason) {
+            entry["reason"].problem(entry.path() + ".reason must have at most " +
+                                    std::to_string(analysis::Acceptances::kMostReason) + " bytes");
+        } else if (std::any_of(out.begin(), out.end(), [&](const auto& other) {
+                       return other.finding == accept.finding && other.subject == accept.subject;
+                   })) {
+            entry.problem(entry.path() + ": " + accept.finding + " " + accept.subject + " is accepted above");
+        } else {
+            accept.until_ms = *until;
+            out.push_back(std::move(accept));
+        }
+    });
+    if (out.size() > analysis::Acceptances::kMost) {
+        node.problem("site.accept may have at most " + std::to_string(analysis::Acceptances::kMost) +
+                     " entries");
+    }
+}
+
 void readSite(const Node& node, analysis::Site& site) {
-    node.allow({"entry", "replication", "allow", "groups", "servers_needed", "deployment_time", "objective",
-                "witness"});
+    node.allow({"entry", "replication", "allow", "accept", "groups", "servers_needed", "deployment_time",
+                "objective", "witness"});
     node["entry"].forEach([&](const Node& entry) {
         std::string url;
         readUrl(entry, url);
@@ -149,6 +181,7 @@ void readSite(const Node& node, analysis::Site& site) {
             site.allow.push_back(std::move(allow));
         }
     });
+    readAccept(node["accept"], site.accept);
     node["groups"].forEach([&](const Node& entry) {
         entry.allow({"name", "hosts"});
         analysis::Site::Group group;

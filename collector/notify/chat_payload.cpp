@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "collector/notify/payload.h"
+#include "common/digest.h"
 #include "common/json.h"
 #include "common/text.h"
 #include "common/time_text.h"
@@ -74,6 +75,31 @@ Lines describe(const Alert& alert) {
     out.more.push_back((alert.firing ? "since " : "ended ") +
                        rfc3339Milliseconds(alert.firing ? alert.starts_at : alert.ends_at));
     return out;
+}
+
+/// The alerts as plain lines, within `most` bytes.
+std::string plainText(const Notification& notification, std::size_t most) {
+    std::string out;
+    for (std::size_t i = 0; i < notification.alerts.size(); ++i) {
+        const auto lines = describe(notification.alerts[i]);
+        std::string block = (out.empty() ? "" : "\n") + lines.headline;
+        for (const auto& line : lines.more) {
+            block += "\n" + line;
+        }
+        const auto rest = "\nand " + std::to_string(notification.alerts.size() - i) + " more";
+        if (i > 0 && out.size() + block.size() + rest.size() > most) {
+            return out + rest;
+        }
+        out += block;
+    }
+    return shortened(out, most);
+}
+
+/// One of the firing alerts is critical.
+bool isCritical(const Notification& notification) {
+    return std::any_of(notification.alerts.begin(), notification.alerts.end(), [](const Alert& alert) {
+        return alert.firing && alert.labels.get("severity") == "critical";
+    });
 }
 
 std::string omitted(const Notification& notification) {
@@ -184,6 +210,98 @@ std::string teamsPayload(const Notification& notification, const std::string& ex
         card = teamsCard(notification, external_url, most /= 2);
     }
     return card;
+}
+
+std::string discordPayload(const Notification& notification, const std::string& external_url) {
+    // Discord's limits are 256 and 4096 characters; its Markdown is that of Teams' cards.
+    constexpr std::size_t most_title = 200;
+    constexpr std::size_t most_text = 1800;
+    constexpr int red = 0xd32f2f;
+    constexpr int green = 0x388e3c;
+    json::Writer json;
+    json.StartObject();
+    json.Key("allowed_mentions");
+    json.StartObject();
+    json::put(json, "parse", std::vector<std::string>());
+    json.EndObject();
+    json.Key("embeds");
+    json.StartArray();
+    json.StartObject();
+    json::put(json, "title", shortened(mailSubject(notification), most_title));
+    json::put(json, "description", teamsText(plainText(notification, most_text)));
+    json::put(json, "color", notification.firing() ? red : green);
+    if (!external_url.empty()) {
+        json::put(json, "url", external_url);
+    }
+    json.EndObject();
+    json.EndArray();
+    json.EndObject();
+    return json.text();
+}
+
+std::string ntfyPayload(const Notification& notification, const std::string& topic,
+                        const std::string& external_url) {
+    // A longer message becomes an attachment.
+    constexpr std::size_t most = 3500;
+    const int priority = !notification.firing() ? 3 : isCritical(notification) ? 5 : 4;
+    json::Writer json;
+    json.StartObject();
+    json::put(json, "topic", topic);
+    json::put(json, "title", mailSubject(notification));
+    json::put(json, "message", plainText(notification, most));
+    json::put(json, "priority", priority);
+    json::put(json, "tags", std::array{notification.firing() ? "rotating_light" : "white_check_mark"});
+    if (!external_url.empty()) {
+        json::put(json, "click", external_url);
+    }
+    json.EndObject();
+    return json.text();
+}
+
+std::string telegramPayload(const Notification& notification, const std::string& chat,
+                            const std::string& external_url) {
+    // Telegram takes 4096 characters.
+    constexpr std::size_t most = 3500;
+    json::Writer json;
+    json.StartObject();
+    json::put(json, "chat_id", chat);
+    json::put(json, "text",
+              mailSubject(notification) + "\n\n" + plainText(notification, most) +
+                  (external_url.empty() ? "" : "\n" + external_url));
+    json::put(json, "disable_web_page_preview", true);
+    json.EndObject();
+    return json.text();
+}
+
+std::string pagerDutyPayload(const Notification& notification, const std::string& routing_key,
+                             const std::string& external_url) {
+    // PagerDuty takes 1024 characters of summary, and 512 KB in all.
+    constexpr std::size_t most_summary = 1000;
+    constexpr std::size_t most_text = 16U << 10U;
+    const auto& named = notification.alone.empty() ? notification.group : notification.alone;
+    const auto instance =
+        notification.alerts.empty() ? std::string_view() : notification.alerts.front().labels.get("instance");
+    json::Writer json;
+    json.StartObject();
+    json::put(json, "routing_key", routing_key);
+    json::put(json, "event_action", notification.firing() ? "trigger" : "resolve");
+    json::put(json, "dedup_key", sha256("lapwing " + named.toString()));
+    json::put(json, "client", "Lapwing");
+    if (!external_url.empty()) {
+        json::put(json, "client_url", external_url);
+    }
+    json.Key("payload");
+    json.StartObject();
+    json::put(json, "summary", shortened(mailSubject(notification), most_summary));
+    json::put(json, "source", instance.empty() ? "lapwing" : instance);
+    json::put(json, "severity", isCritical(notification) ? "critical" : "warning");
+    json.Key("custom_details");
+    json.StartObject();
+    json::put(json, "alerts", plainText(notification, most_text));
+    json.EndObject();
+    json.EndObject();
+    json.EndObject();
+    return json.text();
 }
 
 }  // namespace lapwing::notify

@@ -11,6 +11,9 @@ namespace {
 
 using config::Node;
 
+/// Of the Events API v2 (https://developer.pagerduty.com/docs/send-alert-event).
+constexpr const char* kPagerDutyUrl = "https://events.pagerduty.com/v2/enqueue";
+
 void readSecretFile(const Node& node, std::string& out) {
     node.read(out);
     if (out.empty()) {
@@ -55,11 +58,35 @@ void readToken(const Node& owner, const std::string& url, std::string& out) {
 
 void readWebhook(const Node& node, Config& out) {
     WebhookConfig webhook;
-    node.allow({"url", "url_file", "format", "ca", "bearer_token_file", "send_resolved"});
-    readUrlOrFile(node, webhook.url, webhook.url_file);
+    node.allow({"url", "url_file", "format", "ca", "bearer_token_file", "send_resolved", "chat",
+                "routing_key_file"});
     node["format"].readOneOf(webhook.format, {{"alertmanager", WebhookFormat::alertmanager},
                                               {"slack", WebhookFormat::slack},
-                                              {"teams", WebhookFormat::teams}});
+                                              {"teams", WebhookFormat::teams},
+                                              {"discord", WebhookFormat::discord},
+                                              {"ntfy", WebhookFormat::ntfy},
+                                              {"telegram", WebhookFormat::telegram},
+                                              {"pagerduty", WebhookFormat::pagerduty}});
+    const bool pagerduty = webhook.format == WebhookFormat::pagerduty;
+    if (pagerduty && !node["url"].present() && !node["url_file"].present()) {
+        webhook.url = kPagerDutyUrl;
+    } else {
+        readUrlOrFile(node, webhook.url, webhook.url_file);
+    }
+    node["chat"].read(webhook.chat);
+    if (webhook.chat.empty() == (webhook.format == WebhookFormat::telegram)) {
+        node.problem(node.path() + (webhook.chat.empty() ? " needs `chat`, the id of the Telegram chat"
+                                                         : ": `chat` belongs to format: telegram"));
+    }
+    readSecretFile(node["routing_key_file"], webhook.routing_key_file);
+    if (webhook.routing_key_file.empty() == pagerduty) {
+        node.problem(node.path() +
+                     (pagerduty ? " needs routing_key_file, a file with the integration key of PagerDuty"
+                                : ": routing_key_file belongs to format: pagerduty"));
+    }
+    if (pagerduty && sendsInClear(webhook.url)) {
+        node.problem(node.path() + " would send the key in clear: use https, or a loopback address");
+    }
     node["ca"].read(webhook.ca_file);
     readToken(node, webhook.url, webhook.bearer_token_file);
     node["send_resolved"].read(webhook.send_resolved);

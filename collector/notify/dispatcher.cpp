@@ -13,7 +13,7 @@
 namespace lapwing::notify {
 struct Dispatcher::State {
     State(const Config& config, storage::Store& store, const DispatcherOptions& options)
-        : inhibit(config.inhibit), silences(store) {
+        : inhibit(config.inhibit), accepted(options.accepted), silences(store) {
         if (config.heartbeat) {
             heartbeat = std::make_unique<Heartbeat>(*config.heartbeat, store, config.instance, options);
         }
@@ -21,11 +21,13 @@ struct Dispatcher::State {
             lanes.push_back(std::make_unique<Lane>(std::move(receiver), store, options,
                                                    Lane::Muting{silences, inhibit}, [this] { passPulse(); }));
         }
-        silences.onChange([this] {
-            for (auto& lane : lanes) {
-                lane->wake();
-            }
-        });
+        silences.onChange([this] { wake(); });
+    }
+
+    void wake() {
+        for (auto& lane : lanes) {
+            lane->wake();
+        }
     }
 
     /// Passes on the newest pulse that every lane has seen.
@@ -40,6 +42,7 @@ struct Dispatcher::State {
     }
 
     const std::vector<InhibitRule> inhibit;
+    const std::function<std::optional<Accepted>(const Labels&, TimestampMs)> accepted;
     Silences silences;
     std::unique_ptr<Heartbeat> heartbeat;
     std::atomic<TimestampMs> newest_pulse{0};
@@ -106,7 +109,13 @@ void Dispatcher::send(std::vector<Alert> alerts) {
 }
 
 Suppression Dispatcher::suppression(const Labels& alert, const std::vector<const Labels*>& firing) const {
-    return {state_->silences.matching(alert, nowMs()), inhibitors(state_->inhibit, alert, firing)};
+    const auto now = nowMs();
+    return {state_->silences.matching(alert, now), inhibitors(state_->inhibit, alert, firing),
+            state_->accepted ? state_->accepted(alert, now) : std::nullopt};
+}
+
+void Dispatcher::wake() {
+    state_->wake();
 }
 
 Silences& Dispatcher::silences() {

@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,10 +25,10 @@ namespace lapwing::notify {
 
 class Silences;
 
-enum class WebhookFormat { alertmanager, slack, teams };
+enum class WebhookFormat { alertmanager, slack, teams, discord, ntfy, telegram, pagerduty };
 
 /// `notify.webhook[]`: gets notifications by POST, as Alertmanager's webhook payload (version 4) or in the
-/// format of Slack or Teams.
+/// format of a chat or an on-call service.
 struct WebhookConfig {
     std::string url;
     std::string ca_file;            ///< "" trusts the system's store
@@ -35,6 +36,8 @@ struct WebhookConfig {
     bool send_resolved = true;
     std::string url_file;  ///< instead of `url`: a file whose first line is the URL
     WebhookFormat format = WebhookFormat::alertmanager;
+    std::string chat;              ///< telegram: the chat's id
+    std::string routing_key_file;  ///< pagerduty: a file whose first line is the integration key
 };
 
 enum class SmtpSecurity { none, starttls, tls };
@@ -111,10 +114,13 @@ struct DispatcherOptions {
     std::int64_t first_retry_ms = 1000;  ///< doubled with each failure
     std::int64_t most_retry_ms = 60'000;
     std::int64_t deadline_ms = 10'000;  ///< for one attempt
+    /// Whether what an alert with these labels is about is accepted; null: nothing is. Safe from any thread.
+    std::function<std::optional<Accepted>(const Labels&, TimestampMs now)> accepted = nullptr;
 };
 
 /// Delivers alerts to every receiver in groups: once for each change (begin, end) and again after the
-/// repeat interval, retried with backoff until accepted. Silenced and inhibited alerts are not sent.
+/// repeat interval, retried with backoff until accepted. Silenced and inhibited alerts are not sent, nor are
+/// alerts about something accepted.
 /// Delivery state is persisted, so a restart neither loses nor repeats a notification. Each receiver has
 /// threads of its own: a hanging receiver delays neither the others nor the callers of send(), and a group
 /// that it hangs at or refuses does not delay its other groups. Safe from any thread.
@@ -135,6 +141,8 @@ class Dispatcher : public Notifier {
     /// The metrics of docs/metrics.md, by receiver.
     void addMetrics(std::vector<prometheus::MetricFamily>& out) const;
     Silences& silences();
+    /// Looks anew at what is muted. Call it after a change of what is accepted.
+    void wake();
     /// The number of accepted heartbeats.
     std::uint64_t heartbeats() const;
 

@@ -147,11 +147,12 @@ std::optional<Notification> Lane::take(TimestampMs now) {
 }
 
 bool Lane::mute(TimestampMs now) {
-    if (!receiver_->mutes) {
-        return false;
-    }
-    return table_.mute([&](const Labels& labels) { return !muting_.silences.matching(labels, now).empty(); },
-                       muting_.inhibit, now);
+    static const std::vector<InhibitRule> none;
+    const auto silent = [&](const Labels& labels) {
+        return (options_.accepted && options_.accepted(labels, now)) ||
+               (receiver_->mutes && !muting_.silences.matching(labels, now).empty());
+    };
+    return table_.mute(silent, receiver_->mutes ? muting_.inhibit : none, now);
 }
 
 void Lane::settle(const Notification& notification, const Delivered& delivered) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,18 @@ struct Alert {
     std::string generator_url;
 };
 
+/// Somebody's word that what an alert is about may stand for a while.
+struct Accepted {
+    std::string by;
+    TimestampMs until = 0;
+    std::string reason;
+};
+
 /// Why a firing alert is not sent.
 struct Suppression {
     std::vector<std::string> silenced_by;  ///< ids of silences
     std::vector<Labels> inhibited_by;      ///< alerts
+    std::optional<Accepted> accepted = {};
 };
 
 /// Takes alerts from the rules and delivers them. send() only queues, and never blocks on a receiver. Safe

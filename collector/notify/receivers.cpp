@@ -27,20 +27,55 @@ class WebhookReceiver : public Receiver {
     WebhookReceiver(const WebhookConfig& config, std::string external_url)
         : target_{config.url, config.url_file, config.ca_file, config.bearer_token_file, ""},
           format_(config.format),
+          chat_(config.chat),
+          key_file_(config.routing_key_file),
           external_url_(std::move(external_url)) {}
 
     Delivered deliver(const Notification& notification, std::chrono::milliseconds deadline) const override {
+        if (format_ == WebhookFormat::ntfy) {
+            return deliverToNtfy(notification, deadline);
+        }
+        if (format_ == WebhookFormat::pagerduty) {
+            const auto key = readSecret(key_file_);
+            return key ? postJson(target_, pagerDutyPayload(notification, *key, external_url_), deadline)
+                       : tl::unexpected(
+                             DeliveryFailure{DeliveryFailure::Kind::unreached, key.error().message, {}});
+        }
         return postJson(target_, payload(notification), deadline);
     }
 
   private:
+    /// ntfy takes JSON at its root alone, with the topic, which is the last part of the URL, in it.
+    Delivered deliverToNtfy(const Notification& notification, std::chrono::milliseconds deadline) const {
+        auto target = target_;
+        if (!target.url_file.empty()) {
+            auto url = readSecret(target.url_file);
+            if (!url) {
+                return tl::unexpected(
+                    DeliveryFailure{DeliveryFailure::Kind::unreached, url.error().message, {}});
+            }
+            target.url = std::move(*url);
+            target.url_file.clear();
+        }
+        const auto slash = target.url.rfind('/');
+        const auto topic = target.url.substr(slash + 1);
+        target.url.resize(slash + 1);
+        return postJson(target, ntfyPayload(notification, topic, external_url_), deadline);
+    }
+
     std::string payload(const Notification& notification) const {
         switch (format_) {
             case WebhookFormat::slack:
                 return slackPayload(notification, external_url_);
             case WebhookFormat::teams:
                 return teamsPayload(notification, external_url_);
+            case WebhookFormat::discord:
+                return discordPayload(notification, external_url_);
+            case WebhookFormat::telegram:
+                return telegramPayload(notification, chat_, external_url_);
             case WebhookFormat::alertmanager:
+            case WebhookFormat::ntfy:
+            case WebhookFormat::pagerduty:
                 break;
         }
         return webhookPayload(notification, name, external_url_);
@@ -48,6 +83,8 @@ class WebhookReceiver : public Receiver {
 
     HttpTarget target_;
     WebhookFormat format_;
+    std::string chat_;
+    std::string key_file_;
     std::string external_url_;
 };
 
@@ -109,7 +146,9 @@ std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config) {
         const auto& webhook = config.webhook[i];
         table.send_resolved = webhook.send_resolved;
         add(out, std::make_unique<WebhookReceiver>(webhook, config.external_url), "webhook", i,
-            webhook.url_file.empty() ? webhook.url : "file:" + webhook.url_file, table);
+            (webhook.url_file.empty() ? webhook.url : "file:" + webhook.url_file) + webhook.chat +
+                webhook.routing_key_file,
+            table);
     }
     for (std::size_t i = 0; i < config.email.size(); ++i) {
         const auto& email = config.email[i];

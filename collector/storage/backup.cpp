@@ -33,7 +33,31 @@ struct Unfinished {
     }
 };
 
-Expected<void> copyPages(Connection& from, const std::string& to) {
+Expected<void> putFiles(Connection& copy, const std::vector<KeptFile>& files) {
+    if (auto made = copy.exec("DROP TABLE IF EXISTS backup_files"); !made || files.empty()) {
+        return made;
+    }
+    if (auto made =
+            copy.exec("BEGIN; CREATE TABLE backup_files(path TEXT PRIMARY KEY, user TEXT, grp TEXT, mode "
+                      "INTEGER, content BLOB)");
+        !made) {
+        return made;
+    }
+    auto put = copy.prepare("INSERT INTO backup_files VALUES(?, ?, ?, ?, ?)", false);
+    if (!put) {
+        return tl::unexpected(put.error());
+    }
+    for (const auto& file : files) {
+        put->bindText(1, file.path).bindText(2, file.user).bindText(3, file.group).bind(4, file.mode);
+        put->bindBlob(5, file.content);
+        if (auto done = put->run(); !done) {
+            return done;
+        }
+    }
+    return copy.exec("COMMIT");
+}
+
+Expected<void> copyPages(Connection& from, const std::string& to, const std::vector<KeptFile>& files) {
     auto copy = Connection::open(to, SQLITE_OPEN_READWRITE);
     if (!copy) {
         return tl::unexpected(copy.error());
@@ -41,19 +65,25 @@ Expected<void> copyPages(Connection& from, const std::string& to) {
     struct Finish {
         void operator()(sqlite3_backup* backup) const { sqlite3_backup_finish(backup); }
     };
-    const std::unique_ptr<sqlite3_backup, Finish> pages(
+    std::unique_ptr<sqlite3_backup, Finish> pages(
         sqlite3_backup_init(copy->get(), "main", from.get(), "main"));
     // One step copies one snapshot: writes meanwhile do not restart it.
     const int code = pages ? sqlite3_backup_step(pages.get(), -1) : sqlite3_errcode(copy->get());
     if (code != SQLITE_DONE) {
         return tl::unexpected(sqliteError(copy->get(), code, "write " + to));
     }
-    return {};
+    sqlite3_backup_finish(pages.release());
+    // A copy needs no WAL: the files go into the file itself.
+    if (auto alone = copy->exec("PRAGMA journal_mode=DELETE"); !alone) {
+        return alone;
+    }
+    return putFiles(*copy, files);
 }
 
 }  // namespace
 
-Expected<void> backup(const std::string& source, const std::string& target) {
+Expected<void> backup(const std::string& source, const std::string& target,
+                      const std::vector<KeptFile>& files) {
     struct stat status {};
     if (::stat(source.c_str(), &status) != 0) {
         if (errno == ENOENT) {
@@ -82,12 +112,12 @@ Expected<void> backup(const std::string& source, const std::string& target) {
 
     const Unfinished unfinished(target + ".unfinished");
     ::unlink(unfinished.path.c_str());
-    const int made = ::open(unfinished.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    const int made = ::open(unfinished.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (made < 0) {
         return tl::unexpected(systemError("create " + unfinished.path));
     }
     ::close(made);
-    if (auto copied = copyPages(*from, unfinished.path); !copied) {
+    if (auto copied = copyPages(*from, unfinished.path, files); !copied) {
         return copied;
     }
     // Unlike rename() this never replaces a file that appeared meanwhile.
@@ -95,6 +125,39 @@ Expected<void> backup(const std::string& source, const std::string& target) {
         return tl::unexpected(systemError("create " + target));
     }
     return syncDirectoryOf(target);
+}
+
+Expected<std::vector<KeptFile>> filesOfBackup(const std::string& file) {
+    if (::access(file.c_str(), R_OK) != 0) {
+        return fail(errno == ENOENT ? ErrorKind::not_found : ErrorKind::denied,
+                    file + ": " + std::system_category().message(errno));
+    }
+    if (auto ours = ensureFile(file); !ours) {
+        return tl::unexpected(ours.error());
+    }
+    auto copy = Connection::open(file, SQLITE_OPEN_READONLY);
+    if (!copy) {
+        return tl::unexpected(copy.error());
+    }
+    std::vector<KeptFile> out;
+    const auto tables = copy->integer("SELECT count(*) FROM sqlite_master WHERE name = 'backup_files'");
+    if (!tables || *tables == 0) {
+        return tables ? Expected<std::vector<KeptFile>>(out) : tl::unexpected(tables.error());
+    }
+    auto rows = copy->prepare("SELECT path, user, grp, mode, content FROM backup_files", false);
+    if (!rows) {
+        return tl::unexpected(rows.error());
+    }
+    const auto read = rows->eachRow([&]() -> Expected<void> {
+        out.push_back({std::string(rows->bytes(0)), std::string(rows->bytes(1)), std::string(rows->bytes(2)),
+                       static_cast<int>(rows->integer(3)), std::string(rows->bytes(4))});
+        return {};
+    });
+    return read ? Expected<std::vector<KeptFile>>(std::move(out)) : tl::unexpected(read.error());
+}
+
+Expected<void> restoreDatabase(const std::string& file, const std::string& target) {
+    return backup(file, target);
 }
 
 }  // namespace lapwing::storage

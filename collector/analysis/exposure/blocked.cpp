@@ -164,6 +164,7 @@ void judgeFlow(const Context& context, const evidence::Host& host, const reach::
     finding.severity = Severity::high;
     finding.confidence = Confidence::suspected;
     finding.title = host.name + " keeps out what the site needs: " + name + " (" + flow.why + ")";
+    addParts(name, found.from, finding.parts);
     const auto failure = failureText(found.packets);
     finding.evidence.push_back(
         {"ruleset of " + host.name, "blocks " + name + " from " + rangesText(found.from) + ": " +

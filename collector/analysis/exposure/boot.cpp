@@ -126,6 +126,12 @@ std::optional<Finding> compared(const evidence::Host& host, const reach::Ruleset
     for (const auto& fault : host.boot.faults) {
         finding.evidence.push_back({"boot configuration of " + host.name, fault});
     }
+    for (const auto& one : opened.list) {
+        finding.parts.push_back({one.what});
+    }
+    for (const auto& one : lost.list) {
+        finding.parts.push_back({"not " + one.what});
+    }
     for (std::size_t i = 0; i < std::min(opened.list.size(), kMostLines); ++i) {
         const auto& one = opened.list[i];
         finding.evidence.push_back({"rulesets of " + host.name + ", now and rehearsed",

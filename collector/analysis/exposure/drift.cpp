@@ -92,7 +92,10 @@ std::string remedyFor(const evidence::Host& host, const std::vector<Opening>& op
     out += commands.empty()
                ? "load the rules from before again: the evidence says which of them kept it out\n"
                : commands;
-    return out + "If it is meant, put it into the file that is loaded at boot, too: then this finding goes.";
+    return out +
+           "If it is meant, put it into the file that is loaded at boot, too: then this finding goes. "
+           "Or accept it, on the collector:\nlapwing-collector accept F11 " +
+           host.name + " --until DATE --reason TEXT";
 }
 
 /// Adds the attempts that tried the openings.
@@ -171,6 +174,9 @@ void judgeHost(const Context& context, const evidence::Host& host, const reach::
     finding.confidence = Confidence::suspected;
     finding.title = "A change of the firewall of " + host.name + " has opened something";
     finding.evidence.push_back({"rulesets of " + host.name, whenText(*change)});
+    for (const auto& one : opened.list) {
+        finding.parts.push_back({one.what});
+    }
     for (std::size_t i = 0; i < std::min(opened.list.size(), kMostLines); ++i) {
         const auto& one = opened.list[i];
         finding.evidence.push_back({"rulesets of " + host.name + ", before and now",

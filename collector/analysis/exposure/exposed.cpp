@@ -32,6 +32,7 @@ struct Exposure {
     bool known = false;  ///< of at least one address
     std::vector<reach::AddressRange> reach;
     std::vector<reach::AddressRange> may;
+    std::vector<Part> parts;  ///< each port, with every source that the rules let in: allowed ones, too
 };
 
 /// The sources from which the rules let connections to these listeners in, without the allowed ones.
@@ -53,6 +54,7 @@ Exposure byRuleset(const Context& context, const evidence::Host& host,
             const auto& found = **sources;
             out.reach.insert(out.reach.end(), found.reach.begin(), found.reach.end());
             out.may.insert(out.may.end(), found.may.begin(), found.may.end());
+            addParts("tcp/" + std::to_string(listener->port), found.reach, out.parts);
         }
     }
     auto without = allowed;
@@ -83,6 +85,7 @@ struct Tried {
     Shown worst = Shown::nothing;
     Greeting greeting = Greeting::none;
     std::vector<Evidence> evidence;
+    std::vector<Part> parts;  ///< the connections that came about
 };
 
 Tried byAttempts(const Context& context, const evidence::Host& host, const std::set<int>& ports,
@@ -97,6 +100,9 @@ Tried byAttempts(const Context& context, const evidence::Host& host, const std::
         const auto dropped = droppedAfterOpening(context, host, attempt);
         const auto shown = dropped ? Shown::nothing : shownBy(attempt.result, attempt.control_ok);
         out.worst = std::min(out.worst, shown);
+        if (shown == Shown::open) {
+            out.parts.push_back({"tcp/" + std::to_string(attempt.port), source->toString()});
+        }
         auto text = attempt.source + (attempt.second ? " (a second address)" : "") + " to " +
                     endpointText(attempt) + ": " + evidence::connectResultName(attempt.result);
         if (dropped) {
@@ -314,6 +320,7 @@ void judgeService(const Context& context, const evidence::Host& host, const Serv
     }
     finding.confidence = tried.worst == Shown::open ? Confidence::confirmed : Confidence::suspected;
     finding.not_assessed = notAssessedFromInside();
+    finding.parts = exposed ? rules.parts : tried.parts;
     if (exposed) {
         finding.evidence.push_back(
             {"ruleset of " + host.name, "lets connections in from " + rangesText(rules.reach)});

@@ -58,6 +58,7 @@ void judgeHost(const Context& context, const evidence::Host& host, const reach::
     words.reserve(open.size());
     for (const int port : open) {
         words.push_back("tcp/" + std::to_string(port));
+        finding.parts.push_back({words.back()});
     }
     finding.title = "What " + host.name + " closes over IPv4 is open over IPv6: " + joined(words);
     finding.evidence.push_back({"ruleset of " + host.name, "from anywhere, " + joined(words) +

@@ -115,6 +115,7 @@ void judgePort(const Context& context, const evidence::Host& host, const reach::
             }
         }
     }
+    addParts(name, found.reach, finding.parts);
     finding.not_assessed = notAssessedFromInside();
     if (finding.confidence != Confidence::confirmed) {
         finding.not_assessed.emplace_back(

@@ -119,6 +119,7 @@ void judgeHosts(const Context& context, const std::vector<std::string>& hosts, J
             }
             if (const auto text = differencesOf(context, set, hosts.front(), hosts[i], kMostDifferences)) {
                 finding.evidence.push_back({"inventory of " + joined({hosts.front(), hosts[i]}), *text});
+                finding.parts.push_back({set + " of " + joined({hosts.front(), hosts[i]})});
             } else {
                 // The difference is younger than a deployment takes, or not known for that long.
                 covered = covered && first->covered && other->covered;

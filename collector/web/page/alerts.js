@@ -15,6 +15,7 @@ export function showAlerts(alerts) {
       const body = el('div', { class: 'body' });
       if (!firing) body.append(el('p', { class: 'small' }, 'Not sent yet: the condition has not held long enough.'));
       if (alert.unknownSince) body.append(el('p', { class: 'small' }, 'Its data have been missing since ' + new Date(alert.unknownSince).toLocaleString() + ': neither confirmed nor resolved.' + (alert.heldUntil ? ' Without them it ends at ' + new Date(alert.heldUntil).toLocaleString() + '.' : '')));
+      if (alert.acceptedBy) body.append(el('p', { class: 'small' }, 'Accepted by ' + alert.acceptedBy.by + ' until ' + new Date(alert.acceptedBy.until).toLocaleString() + ': ' + alert.acceptedBy.reason));
       if (alert.silencedBy) body.append(el('p', { class: 'small' }, 'Silenced: no notification is sent.'));
       else if (alert.inhibitedBy) body.append(el('p', { class: 'small' }, 'Inhibited: ' + alert.inhibitedBy.map((each) => each.alertname).join(', ') + ' explains it.'));
       if (alert.annotations.description) body.append(el('p', null, alert.annotations.description));

@@ -29,11 +29,16 @@ export function showFindings(findings) {
   part('findings', findings, () => {
     if (findings.length === 0) return [el('p', { class: 'note' }, 'No findings.')];
     return findings.map((finding) => {
-      const urgent = finding.severity === 'critical' || finding.severity === 'high';
+      const urgent = (finding.severity === 'critical' || finding.severity === 'high') && !(finding.acceptance && finding.acceptance.state === 'accepted');
       const node = fold(finding.id + '\u0000' + finding.subject, urgent, { id: cardOf(finding) },
         el('summary', null, chip(severityKind(finding.severity), finding.severity), el('span', null, el('strong', null, finding.title || finding.id), ' ',
-          el('span', { class: 'soft small' }, finding.id + ', ' + finding.subject + (finding.confidence === 'confirmed' ? '' : ', ' + finding.confidence)))));
+          el('span', { class: 'soft small' }, finding.id + ', ' + finding.subject + (finding.confidence === 'confirmed' ? '' : ', ' + finding.confidence) + (finding.acceptance && finding.acceptance.state === 'accepted' ? ', accepted' : '')))));
       const body = el('div', { class: 'body' });
+      if (finding.acceptance) {
+        const { by, until, reason, worse } = finding.acceptance;
+        body.append(el('p', { class: 'small' }, 'Accepted by ' + by + ' until ' + new Date(until).toLocaleString() + ': ' + reason));
+        if (worse) body.append(el('p', { class: 'small' }, 'It is worse than what was accepted: ' + worse));
+      }
       if (finding.evidence.length) body.append(el('h4', null, 'Evidence'), evidence(finding.evidence));
       if (finding.remedy) body.append(el('h4', null, 'Remedy', copyButton(finding.remedy)), el('pre', { class: 'remedy' }, finding.remedy));
       if (finding.not_assessed.length) body.append(el('h4', null, 'Not assessed'), el('ul', { class: 'small soft' }, ...finding.not_assessed.map((t) => el('li', null, t))));
