@@ -14,9 +14,9 @@
 #include "agent/config/config.h"
 #include "agent/join/advice.h"
 #include "agent/join/membership.h"
-#include "agent/snapshot/helper/run_tool.h"
 #include "agent/status/socket.h"
 #include "common/config/reader.h"
+#include "common/run_tool.h"
 #include "common/text.h"
 #include "common/tls/identity.h"
 
