@@ -16,6 +16,7 @@
 #include "agent/join/membership.h"
 #include "agent/status/socket.h"
 #include "common/config/reader.h"
+#include "common/doctor/unit.h"
 #include "common/run_tool.h"
 #include "common/text.h"
 #include "common/tls/identity.h"
@@ -33,10 +34,7 @@ constexpr int kUsualWait = 60;
 /// Each probe runs within ten seconds.
 constexpr std::chrono::seconds kFirstRound{12};
 
-/// As sd_booted(3) decides.
-bool hasSystemd() {
-    return ::access("/run/systemd/system", F_OK) == 0 && ::access(kSystemctl, X_OK) == 0;
-}
+using doctor::hasSystemd;
 
 Expected<void> systemctl(const std::string& verb, bool now = false) {
     std::vector<std::string> arguments{kSystemctl, "--quiet", verb};
