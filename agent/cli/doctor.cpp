@@ -173,6 +173,7 @@ int doctor(const std::string& config_file, const DoctorRequest& request) {
                     exam.directory));
     diagnoseSpool(exam.out, exam.status, data);
     probes(exam);
+    diagnosePeers(exam.out, exam.status);
     if (::geteuid() != 0) {
         exam.out.unknown("doctor", "this user", "it is not root, so what root alone can see is unknown");
     }

@@ -109,13 +109,6 @@ int watch(const AgentConfig& agent, const std::string& url, const std::string& d
             }
         }
         std::fputs(adviceOf(*status, Installed::here(), directory).c_str(), stdout);
-        if (agent.peers.empty()) {
-            fmt::print(
-                "\nFor attempts to connect to the other servers, name them, and restart the agent:\n\n"
-                "install -m 0644 /dev/stdin {}/20-peers.yaml <<'END'\n"
-                "peers: [ {{ host: web-02, address: 10.77.0.12, control_port: 80 }} ]\nEND\n",
-                directory);
-        }
         return kFine;
     }
     fmt::print(stderr,

@@ -117,6 +117,27 @@ void diagnoseProbes(Report& out, std::string_view text, const Installed& install
     }
 }
 
+void diagnosePeers(Report& out, std::string_view text) {
+    const auto status = json::parse(text);
+    for (const auto& peer : json::items(json::member(status, "peers"))) {
+        const auto tried = json::text(peer, "host") + " at " + json::text(peer, "address");
+        const auto ports = json::integer(peer, "ports").value_or(0);
+        const auto answered = json::integer(peer, "answered").value_or(0);
+        if (ports == 0) {
+            out.unknown("peer", tried, "nothing was tried yet");
+        } else if (answered == 0) {
+            out.wrong(
+                "peer", tried, fmt::format("none of {} ports answers from here", ports),
+                fmt::format(
+                    "ping -c 3 {}\nsudo lapwing-agent reach tcp/22   # on {}: which sources its firewall "
+                    "lets in\n",
+                    json::text(peer, "address"), json::text(peer, "host")));
+        } else {
+            out.well("peer", tried, fmt::format("{} of {} ports answer", answered, ports));
+        }
+    }
+}
+
 void diagnoseCertificate(Report& out, const std::string& file, const std::string& host, std::time_t ends,
                          std::time_t now) {
     const auto tried = "the certificate " + file;

@@ -28,6 +28,9 @@ void diagnoseSpool(doctor::Report& out, std::string_view status, const std::stri
 void diagnoseProbes(doctor::Report& out, std::string_view status, const Installed& installed,
                     const std::string& directory, const std::vector<std::string>& off);
 
+/// The peers of the agent, and whether attempts at them get any answer.
+void diagnosePeers(doctor::Report& out, std::string_view status);
+
 /// The certificate in use; `ends` 0: it could not be read.
 void diagnoseCertificate(doctor::Report& out, const std::string& file, const std::string& host,
                          std::time_t ends, std::time_t now);

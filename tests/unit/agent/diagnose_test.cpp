@@ -132,3 +132,15 @@ TEST_CASE("the spool that cannot be written") {
     CHECK(has(out.checks().at(1).found, "disk full"));
     CHECK(has(out.checks().at(1).fix, "df -h /data"));
 }
+
+TEST_CASE("a peer from which no port answers") {
+    const auto judged = [](int ports, int answered) {
+        Report out;
+        diagnosePeers(out, R"({"peers":[{"host":"web-02","address":"10.77.0.12","ports":)" +
+                               std::to_string(ports) + R"(,"answered":)" + std::to_string(answered) + "}]}");
+        return out.checks().at(0);
+    };
+    CHECK(judged(0, 0).result == Report::Result::unknown);
+    CHECK(judged(3, 1).result == Report::Result::well);
+    CHECK(has(judged(3, 0).fix, "ping -c 3 10.77.0.12"));
+}
