@@ -302,6 +302,12 @@ def test_a_collector_without_agents_and_receivers(site):
     assert "told to nobody" in of_area(faults, "receiver")[0]["found"]
     [fault] = of_area(faults, "agent")
     site.execute(fault["fix"].replace("HOST", "web-01"))
+    # An agent that has never reported is told here, and raises no alert.
+    site.collector.enrol("web-02")
+    eventually(lambda: "lapwing_collector_series" in site.collector.people("/metrics").body.decode(), 10)
+    assert "lapwing_agent_last_seen_seconds" not in site.collector.people("/metrics").body.decode()
+    [never] = of_area(site.doctor("lapwing-collector")[0], "agent")
+    assert never["tried"] == "web-02" and "never reported" in never["found"], never
     os.unlink(site.path("rules/a.yml"))
     fault = site.only_fault("lapwing-collector", "config")
     assert "no file matches" in fault["found"], fault
