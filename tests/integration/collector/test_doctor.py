@@ -343,3 +343,24 @@ def test_tabs_are_named(site):
     assert (checked.returncode, checked.stdout) == (2, "")
     fault = site.only_fault("lapwing-agent", "config")
     assert fault["fix"].startswith("editor +3 " + site.path("agent.yaml")), fault
+
+
+def test_the_journal_is_silent_while_nothing_changes(tmp_path):
+    """lapwing-snapshot runs four times a minute: it says once what it cannot read."""
+    os.chmod(tmp_path, 0o755)
+    place = str(tmp_path / "run")
+    os.mkdir(place)
+    os.chown(place, NOBODY, -1)
+    for parent in (tmp_path.parent, tmp_path.parent.parent):
+        os.chmod(parent, os.stat(parent).st_mode | 0o011)
+    group = pwd.getpwnam("nobody").pw_gid
+
+    def told():
+        done = subprocess.run([os.path.join(BIN, "lapwing-snapshot"), "--output", place + "/snapshot.json", "--group", "nogroup"],
+                              user=NOBODY, group=group, extra_groups=[], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        # The number of other users' processes does change.
+        return [line for line in done.stderr.splitlines() if line.startswith("not read:") and "open files of" not in line]
+
+    assert any("nft: denied" in line or "ip_tables_names" in line for line in told())
+    assert told() == []
