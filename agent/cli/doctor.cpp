@@ -168,7 +168,7 @@ int doctor(const std::string& config_file, const DoctorRequest& request) {
     const auto& data = exam.loaded.agent.data;
     doctor::reportDisk(
         exam.out, data, doctor::diskOf(data),
-        fmt::format("install -m 0644 /dev/stdin {}/20-spool.yaml <<'END'\nspool: {{ size: 100MB }}\n"
+        fmt::format("install -D -m 0644 /dev/stdin {}/20-spool.yaml <<'END'\nspool: {{ size: 100MB }}\n"
                     "END\nsystemctl restart lapwing-agent   # a smaller spool\n",
                     exam.directory));
     diagnoseSpool(exam.out, exam.status, data);

@@ -175,7 +175,7 @@ void diagnoseCollector(Report& out, std::string_view text, const CollectorAttemp
         out.wrong(
             "names", attempt.name, attempt.resolve_error,
             fmt::format(
-                "install -m 0644 /dev/stdin {}/20-collector.yaml <<'END'\n"
+                "install -D -m 0644 /dev/stdin {}/20-collector.yaml <<'END'\n"
                 "collector: {{ url: https://ADDRESS:{} }}\nEND\nsystemctl restart lapwing-agent   # ADDRESS: "
                 "the collector's\n",
                 directory, attempt.port));

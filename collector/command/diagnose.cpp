@@ -134,7 +134,7 @@ void diagnoseReceivers(Report& out, const std::vector<Receiver>& receivers, cons
     if (receivers.empty()) {
         out.wrong(
             "receiver", "notify", "there is no receiver: alerts are told to nobody",
-            fmt::format("install -m 0644 /dev/stdin {}/20-notify.yaml <<'END'\nnotify:\n  email: [ {{ to: "
+            fmt::format("install -D -m 0644 /dev/stdin {}/20-notify.yaml <<'END'\nnotify:\n  email: [ {{ to: "
                         "YOU@example.org, from: lapwing@example.org, smtp: localhost:25 }} ]\nEND\n"
                         "systemctl restart lapwing-collector && {} notify test\n",
                         directory, program));

@@ -220,7 +220,7 @@ int doctor(const std::string& config_file, const std::string& user, bool as_json
     const auto data = exam.config.directory();
     doctor::reportDisk(
         exam.out, data, doctor::diskOf(data),
-        fmt::format("install -m 0644 /dev/stdin {}/20-retention.yaml <<'END'\nretention: {{ time: 30d "
+        fmt::format("install -D -m 0644 /dev/stdin {}/20-retention.yaml <<'END'\nretention: {{ time: 30d "
                     "}}\nEND\nsystemctl restart {}   # a shorter history\n",
                     exam.directory, kUnit));
     if (exam.answers) {

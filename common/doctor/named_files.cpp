@@ -1,8 +1,11 @@
 #include "common/doctor/named_files.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <optional>
 #include <set>
 #include <utility>
@@ -75,6 +78,11 @@ void reportConfiguration(Report& out, const std::string& file, const std::vector
         const auto place = problem.line == 0
                                ? problem.file
                                : fmt::format("{}:{}:{}", problem.file, problem.line, problem.column);
+        // Not the service's rights, but those of the person who asks.
+        if (::geteuid() != 0 && problem.message.find(std::strerror(EACCES)) != std::string::npos) {
+            out.unknown("config", place, problem.message + " (for this user; run doctor as root)");
+            continue;
+        }
         out.wrong("config", place, problem.message,
                   fmt::format("editor +{} {} && {} check-config && systemctl restart {}",
                               std::max(problem.line, 1), problem.file, program, unit));

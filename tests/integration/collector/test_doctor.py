@@ -124,6 +124,13 @@ def test_nothing_is_wrong_with_an_agent_that_works(site):
     assert {"config", "service", "clock", "permissions", "tls", "names", "collector", "disk", "probe"} <= areas, areas
     # As the running agent: of nobody, though root asks.
     assert all(each["tried"].endswith(" as nobody") for each in checks if each["area"] == "permissions"), checks
+    # Another user is told what it cannot see, and nothing that is not so.
+    os.chmod(site.path("agent.sock"), 0o600)
+    done = subprocess.run(site.command("lapwing-agent", "doctor", "--json"), capture_output=True, text=True, user="daemon", group="daemon",
+                          extra_groups=[])
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["wrong"]) == (0, 0) and told["unknown"] >= 4, told
+    assert any("run doctor as root" in each["found"] for each in told["checks"] if each["area"] == "service"), told
     text = subprocess.run(site.command("lapwing-agent", "doctor"), capture_output=True, text=True).stdout
     assert text.startswith("ok       config "), text
 
