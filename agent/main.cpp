@@ -5,6 +5,7 @@
 
 #include "agent/cli/commands.h"
 #include "agent/cli/daemon.h"
+#include "agent/cli/doctor.h"
 #include "agent/cli/join.h"
 #include "agent/cli/reach.h"
 #include "agent/config/config.h"
@@ -27,8 +28,18 @@ int run(int argc, char** argv) {
 
     int code = kFine;
     app.add_subcommand("run", "Probe and deliver until stopped")->callback([&] { code = runAgent(config); });
-    app.add_subcommand("check-config", "Report every error of the configuration as file:line:column")
-        ->callback([&] { code = checkConfig(config); });
+    std::string user;
+    auto* check =
+        app.add_subcommand("check-config", "Report every error of the configuration as file:line:column");
+    check->add_option("--user", user, "Judge the files as this user; default: as the agent's unit has it");
+    check->callback([&] { code = checkConfig(config, user); });
+    DoctorRequest doctor_request;
+    auto* examine = app.add_subcommand(
+        "doctor", "Show for each thing that the agent needs what was tried, the result and the fix");
+    examine->add_flag("--json", doctor_request.json, "Print JSON");
+    examine->add_option("--user", doctor_request.user,
+                        "Judge the files as this user; default: as the running agent, or its unit");
+    examine->callback([&] { code = doctor(config, doctor_request); });
     auto* once = app.add_subcommand("probe", "Run one probe once and print its samples");
     once->add_option("NAME", probe, "The probe's name, as in list-probes")->required();
     once->callback([&] { code = probeOnce(config, probe); });

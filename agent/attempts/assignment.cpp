@@ -1,5 +1,10 @@
 #include "agent/attempts/assignment.h"
 
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "agent/host/interfaces.h"
 #include "common/json.h"
 
 namespace lapwing::agent {
@@ -68,7 +73,69 @@ void readCanary(const json::Value& item, const std::vector<Peer>& peers, std::ve
     }
 }
 
+/// A usual port among the listeners of an address, as the collector lists them; 0 for none.
+int usualPortOf(const json::Value& document, const reach::Address& address) {
+    std::set<std::int64_t> ports;
+    for (const auto& item : json::items(json::member(document, "attempts"))) {
+        if (reach::Address::parse(text(item, "address")) == address) {
+            ports.insert(number(item, "port"));
+        }
+    }
+    for (const int port : {80, 443, 22}) {
+        if (ports.contains(port)) {
+            return port;
+        }
+    }
+    return 0;
+}
+
 }  // namespace
+
+Surroundings surroundingsOf(const std::string& host) {
+    Surroundings out;
+    out.host = host;
+    const auto interfaces = listInterfaceAddresses(InterfaceState::up);
+    if (!interfaces) {
+        return out;
+    }
+    for (const auto& each : *interfaces) {
+        out.own.push_back(each.address);
+        if (!each.address.isLinkLocal()) {
+            out.attached.push_back(reach::AddressRange::prefix(each.address, each.prefix_length));
+        }
+    }
+    return out;
+}
+
+std::vector<Peer> peersOf(std::string_view json, const std::vector<Peer>& named,
+                          const PeerDiscovery& discovery, const Surroundings& here) {
+    auto out = named;
+    if (!discovery.on) {
+        return out;
+    }
+    const auto& networks = discovery.within.empty() ? here.attached : discovery.within;
+    const auto document = json::parse(json);
+    for (const auto& item : json::items(json::member(document, "hosts"))) {
+        const auto host = text(item, "host");
+        const bool is_named =
+            std::any_of(named.begin(), named.end(), [&](const Peer& each) { return each.host == host; });
+        if (host.empty() || host == here.host || is_named) {
+            continue;
+        }
+        for (const auto& each : json::texts(item, "addresses")) {
+            const auto address = each.size() <= kLongestText ? reach::Address::parse(each) : std::nullopt;
+            const bool near =
+                address && std::any_of(networks.begin(), networks.end(),
+                                       [&](const auto& network) { return network.contains(*address); });
+            const bool own =
+                address && std::find(here.own.begin(), here.own.end(), *address) != here.own.end();
+            if (near && !own && out.size() < named.size() + kMostDiscovered) {
+                out.push_back({host, address->toString(), usualPortOf(document, *address), true});
+            }
+        }
+    }
+    return out;
+}
 
 Expected<Orders> parseAssignment(std::string_view json, const std::vector<Peer>& peers, bool canary) {
     const auto document = json::parse(json);
@@ -77,6 +144,7 @@ Expected<Orders> parseAssignment(std::string_view json, const std::vector<Peer>&
     if (orders.version.empty()) {
         return fail(ErrorKind::protocol, "reading the assignments: not in the form that a collector sends");
     }
+    orders.peers = peers;
     for (const auto& item : json::items(json::member(document, "attempts"))) {
         if (orders.targets.size() < kMostTargets) {
             readTarget(item, peers, orders.targets);

@@ -32,9 +32,30 @@ struct CanaryOrder {
 
 struct Orders {
     std::string version;
+    std::vector<Peer> peers;  ///< at which the orders may be carried out
     std::vector<Target> targets;
     std::vector<CanaryOrder> canaries;
 };
+
+/// What this host knows of its own networks.
+struct Surroundings {
+    std::string host;
+    std::vector<reach::Address> own;            ///< its addresses
+    std::vector<reach::AddressRange> attached;  ///< networks that it is directly attached to, one by one
+};
+
+/// Loopback and link-local networks are left out.
+Surroundings surroundingsOf(const std::string& host);
+
+/// The most peers that an agent discovers, by address: the first of the collector's list.
+inline constexpr std::size_t kMostDiscovered = 256;
+
+/// The peers that the configuration names, and those that the collector's assignment lists as joined and
+/// that are within the networks of the discovery. This host itself, its own addresses and hosts that the
+/// configuration names are no discovered peers. The control port is a usual one (80, 443, 22) that the peer
+/// listens on.
+std::vector<Peer> peersOf(std::string_view json, const std::vector<Peer>& named,
+                          const PeerDiscovery& discovery, const Surroundings& here);
 
 /// Reads an assignment. An order must be about a peer that the configuration names, at its address there:
 /// the agent does nothing else, whatever the collector asks. Left out: all other orders, other protocols

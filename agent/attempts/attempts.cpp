@@ -38,7 +38,8 @@ struct Attempts::State {
           sink(std::move(the_sink)),
           clock(std::move(offset)),
           targets(config, clock),
-          canaries(clock, stopping) {}
+          canaries(clock, stopping),
+          known_peers(targets.peers()) {}
 
     void poll();
     void work();
@@ -60,12 +61,23 @@ struct Attempts::State {
     bool take();
     void report();
 
+    /// For other threads.
+    void showPeers();
+
     // Only the worker uses these.
     TargetAttempts targets;
     CanarySchedule canaries;
     SeriesTracker tracker;
     Clock::time_point reported;
+
+    std::vector<PeerState> known_peers LAPWING_GUARDED_BY(mutex);  ///< as of the worker's last round
 };
+
+void Attempts::State::showPeers() {
+    auto now = targets.peers();
+    const MutexLock lock(mutex);
+    known_peers = std::move(now);
+}
 
 /// False once the Attempts are being stopped.
 bool Attempts::State::sleep(milliseconds longest) {
@@ -104,7 +116,9 @@ void Attempts::State::poll() {
         const auto answer = ask(client, generation, version);
         bool understood = answer && answer->status == 304;
         if (answer && answer->status == 200) {
-            auto parsed = parseAssignment(answer->body, config.peers, config.canary);
+            const auto here = config.discovery.on ? surroundingsOf(config.host) : Surroundings{};
+            const auto peers = peersOf(answer->body, config.peers, config.discovery, here);
+            auto parsed = parseAssignment(answer->body, peers, config.canary);
             if (parsed && parsed->version != version) {
                 understood = true;
                 version = parsed->version;
@@ -136,12 +150,14 @@ bool Attempts::State::take() {
     if (!taken) {
         return false;
     }
-    targets.take(std::move(taken->targets));
+    targets.take(std::move(taken->peers), std::move(taken->targets));
+    showPeers();
     canaries.take(std::move(taken->canaries));
     return true;
 }
 
 void Attempts::State::report() {
+    showPeers();
     const auto now = nowMs();
     auto series = attemptSeries(targets.results(), targets.controls(), canaries.outcomes(), now);
     tracker.finish(series, now);
@@ -178,6 +194,11 @@ Attempts::Attempts(AttemptsConfig config, Sink sink, ClockOffset clock_offset)
 
 Attempts::~Attempts() {
     stop();
+}
+
+std::vector<PeerState> Attempts::peers() const {
+    const MutexLock lock(state_->mutex);
+    return state_->known_peers;
 }
 
 void Attempts::start() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -9,15 +10,31 @@
 
 #include "agent/certificate/agent_certificate.h"
 #include "common/model/sample.h"
+#include "common/reach/address.h"
 
 namespace lapwing::agent {
 
-/// A host that the configuration names as a peer: attempts go to these and to nothing else.
+/// A host that the configuration names as a peer, or that `peers: auto` has found: attempts go to these and
+/// to nothing else.
 struct Peer {
     std::string host;
     std::string address;  ///< IPv4 or IPv6; a peer with both is named twice
     /// A port that is known to answer: the silence of another port counts only if this one answers. 0: none.
     int control_port = 0;
+    bool discovered = false;  ///< by `peers: auto`
+};
+
+/// `peers: auto`: hosts that joined the collector count as peers, at their addresses within these networks.
+struct PeerDiscovery {
+    bool on = false;
+    std::vector<reach::AddressRange> within;  ///< empty: the networks that this host is directly attached to
+};
+
+/// A peer, and what the attempts at it have shown.
+struct PeerState {
+    Peer peer;
+    std::size_t ports = 0;     ///< that were tried
+    std::size_t answered = 0;  ///< that were open, or refused: the way to the peer is whole
 };
 
 struct AttemptsConfig {
@@ -26,6 +43,7 @@ struct AttemptsConfig {
     std::shared_ptr<AgentCertificate> certificate;
     std::vector<std::pair<std::string, std::string>> identity;  ///< headers of each request
     std::vector<Peer> peers;
+    PeerDiscovery discovery;
     bool canary = true;
     std::chrono::milliseconds interval{60'000};            ///< between two attempts at the same target
     std::chrono::milliseconds greeting_interval{600'000};  ///< between two readings of MySQL's greeting
@@ -54,6 +72,9 @@ class Attempts {
     /// Returns within two seconds; a long poll that is still under way is abandoned. The sink is not called
     /// after.
     void stop();
+
+    /// The peers of now, those that the configuration names first. Any thread.
+    std::vector<PeerState> peers() const;
 
   private:
     struct State;

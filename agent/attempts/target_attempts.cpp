@@ -52,9 +52,10 @@ AttemptKey keyOf(const Target& target, const reach::Address& source) {
 }  // namespace
 
 TargetAttempts::TargetAttempts(const AttemptsConfig& config, CollectorClock clock)
-    : config_(config), clock_(std::move(clock)) {}
+    : config_(config), clock_(std::move(clock)), peers_(config.peers) {}
 
-void TargetAttempts::take(std::vector<Target> targets) {
+void TargetAttempts::take(std::vector<Peer> peers, std::vector<Target> targets) {
+    peers_ = std::move(peers);
     targets_ = std::move(targets);
     // A moment that is still to come would make every result worthless, and the next attempt due at once.
     const auto now = clock_.nowUs();
@@ -67,6 +68,25 @@ void TargetAttempts::take(std::vector<Target> targets) {
                    target.port == entry.first.port;
         });
     });
+}
+
+std::vector<PeerState> TargetAttempts::peers() const {
+    std::vector<PeerState> out;
+    out.reserve(peers_.size());
+    for (const auto& peer : peers_) {
+        PeerState state{peer, 0, 0};
+        const auto address = reach::Address::parse(peer.address);
+        for (const auto& [key, outcome] : outcomes_) {
+            if (key.address != address || outcome.second_source) {
+                continue;
+            }
+            ++state.ports;
+            state.answered +=
+                outcome.attempted == Attempted::open || outcome.attempted == Attempted::refused ? 1 : 0;
+        }
+        out.push_back(std::move(state));
+    }
+    return out;
 }
 
 TargetAttempts::Clock::time_point TargetAttempts::dueAt(const Target& target, const Outcome& outcome) const {
@@ -86,11 +106,11 @@ const std::vector<Source>& TargetAttempts::sourcesOf(const reach::Address& addre
 }
 
 bool TargetAttempts::controlAnswers(const Target& target, const reach::Address& source) {
-    const auto peer = std::find_if(config_.peers.begin(), config_.peers.end(), [&](const auto& each) {
+    const auto peer = std::find_if(peers_.begin(), peers_.end(), [&](const auto& each) {
         return each.host == target.host && reach::Address::parse(each.address) == target.address &&
                each.control_port != 0;
     });
-    if (peer == config_.peers.end()) {
+    if (peer == peers_.end()) {
         return false;
     }
     auto& control = controls_[{target.host, target.address}];

@@ -27,13 +27,15 @@ class TargetAttempts {
 
     TargetAttempts(const AttemptsConfig& config, CollectorClock clock);
 
-    /// Replaces the targets and forgets the results of others.
-    void take(std::vector<Target> targets);
+    /// Replaces the peers and the targets, and forgets the results of others.
+    void take(std::vector<Peer> peers, std::vector<Target> targets);
     /// Makes one attempt that is due. False if none is. Takes up to three times the configured timeout: the
     /// control port, the attempt, the greeting.
     bool tryNext();
 
     std::vector<AttemptResult> results() const;
+    /// The peers, with what the attempts at each have shown.
+    std::vector<PeerState> peers() const;
     bool hasResults() const { return !outcomes_.empty(); }
     const Controls& controls() const { return controls_; }
 
@@ -45,6 +47,7 @@ class TargetAttempts {
 
     const AttemptsConfig config_;
     const CollectorClock clock_;
+    std::vector<Peer> peers_;
     std::vector<Target> targets_;
     std::map<reach::Address, std::vector<Source>> sources_;  ///< by target, for one interval
     Clock::time_point sources_read_;

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <future>
 #include <iterator>
 #include <map>
@@ -15,11 +17,15 @@
 #include <utility>
 #include <vector>
 
+#include "agent/certificate/agent_certificate.h"
 #include "agent/config/config.h"
 #include "agent/status/socket.h"
 #include "agent/status/status.h"
 #include "common/config/reader.h"
 #include "common/digest.h"
+#include "common/doctor/named_files.h"
+#include "common/model/clock.h"
+#include "common/time_text.h"
 
 namespace lapwing::agent {
 namespace {
@@ -31,6 +37,18 @@ bool report(const config::Reader& reader) {
         fmt::print(stderr, "{}\n", problem.toString());
     }
     return !reader.ok();
+}
+
+/// The agent would start with an ended certificate, and deliver nothing.
+void judgeEnd(const config::Node& root, const AgentConfig& agent) {
+    AgentCertificate certificate(agent.host, agent.tls, agent.data + "/certificate.pem");
+    (void)certificate.tls();
+    const auto ends = certificate.ends();
+    if (ends != 0 && ends < nowMs() / 1000) {
+        root["collector"]["cert"].problem(
+            "collector.cert: the certificate ended at " + rfc3339(static_cast<std::int64_t>(ends) * 1000) +
+            "; join again (on the collector: lapwing-collector invite " + agent.host + ")");
+    }
 }
 
 Expected<ProbeResult> runOnce(const std::shared_ptr<ProbeSpec>& spec) {
@@ -95,13 +113,32 @@ class Exposition {
 
 }  // namespace
 
-int checkConfig(const std::string& config_file) {
+int checkConfig(const std::string& config_file, const std::string& user) {
     config::Reader reader;
-    (void)loadConfig(reader, config_file, probeKinds());
-    if (report(reader)) {
+    const auto loaded = loadConfig(reader, config_file, probeKinds());
+    const auto account =
+        user.empty()
+            ? doctor::Account::ofService(
+                  loaded.agent.status_socket,
+                  doctor::unitOf("lapwing-agent.service", std::filesystem::absolute(config_file).string()))
+            : doctor::Account::named(user);
+    if (!account && !user.empty()) {
+        fmt::print(stderr, "{}\n", account.error().message);
         return kUsage;
     }
-    fmt::print("{}: OK\n", config_file);
+    config::Reader again;
+    const auto root = again.fileAndDirectory(config_file);
+    if (reader.ok()) {
+        if (account) {
+            doctor::judgeNamedFiles(root, *account);
+        }
+        judgeEnd(root, loaded.agent);
+    }
+    if (report(reader) || report(again)) {
+        return kUsage;
+    }
+    fmt::print("{}: OK{}\n", config_file,
+               account ? " (as " + account->user + ")" : "; as whom the agent runs is unknown: --user NAME");
     return kFine;
 }
 

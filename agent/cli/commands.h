@@ -13,8 +13,9 @@ inline constexpr int kUnreachable = 3;
 
 /// The verbs that end by themselves. They print data to stdout and problems to stderr.
 
-/// Prints every problem of the configuration as file:line:column.
-int checkConfig(const std::string& config_file);
+/// Prints every problem of the configuration as file:line:column. Files that it names are judged as `user`
+/// has them; "": as the running agent, or the user of its unit. An expired certificate is a problem.
+int checkConfig(const std::string& config_file, const std::string& user);
 /// Runs one probe once, in the foreground, and prints its samples in Prometheus' text format. A hung run may
 /// stay behind: end the process with std::_Exit.
 int probeOnce(const std::string& config_file, const std::string& name);

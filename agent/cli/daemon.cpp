@@ -75,6 +75,7 @@ AttemptsConfig attemptsConfig(const AgentConfig& agent, const Headers& identity,
     config.collector_url = agent.collector_url;
     config.certificate = std::move(certificate);
     config.peers = agent.peers;
+    config.discovery = agent.discovery;
     config.canary = agent.canary;
     return config;
 }
@@ -185,11 +186,13 @@ int runAgent(const std::string& config_file) {
         [&](const std::string& kind, std::string body) { delivery.addDocument(kind, std::move(body)); },
         [&](const std::vector<prometheus::MetricFamily>& families) { delivery.describe(families); });
 
+    Attempts attempts(attemptsConfig(agent, identity, certificate), sink,
+                      [&] { return delivery.clockOffset(); });
     const auto started = Clock::now();
     auto socket = StatusSocket::open(agent.status_socket, [&] {
         return statusJson({LAPWING_VERSION, agent.host, agent.file, agent.collector_url, getpid(),
                            std::chrono::duration<double>(Clock::now() - started).count(), delivery.state(),
-                           runner.states()});
+                           runner.states(), attempts.peers()});
     });
     if (!socket) {
         if (socket.error().kind == ErrorKind::unavailable) {
@@ -199,8 +202,6 @@ int runAgent(const std::string& config_file) {
         spdlog::warn("`lapwing-agent status` will not work: {}", socket.error().message);
     }
 
-    Attempts attempts(attemptsConfig(agent, identity, certificate), sink,
-                      [&] { return delivery.clockOffset(); });
     delivery.start();
     runner.start();
     if (agent.attempts && !agent.collector_url.empty()) {

@@ -14,9 +14,10 @@
 #include "agent/config/config.h"
 #include "agent/join/advice.h"
 #include "agent/join/membership.h"
-#include "agent/snapshot/helper/run_tool.h"
 #include "agent/status/socket.h"
 #include "common/config/reader.h"
+#include "common/doctor/unit.h"
+#include "common/run_tool.h"
 #include "common/text.h"
 #include "common/tls/identity.h"
 
@@ -33,10 +34,7 @@ constexpr int kUsualWait = 60;
 /// Each probe runs within ten seconds.
 constexpr std::chrono::seconds kFirstRound{12};
 
-/// As sd_booted(3) decides.
-bool hasSystemd() {
-    return ::access("/run/systemd/system", F_OK) == 0 && ::access(kSystemctl, X_OK) == 0;
-}
+using doctor::hasSystemd;
 
 Expected<void> systemctl(const std::string& verb, bool now = false) {
     std::vector<std::string> arguments{kSystemctl, "--quiet", verb};
@@ -111,13 +109,6 @@ int watch(const AgentConfig& agent, const std::string& url, const std::string& d
             }
         }
         std::fputs(adviceOf(*status, Installed::here(), directory).c_str(), stdout);
-        if (agent.peers.empty()) {
-            fmt::print(
-                "\nFor attempts to connect to the other servers, name them, and restart the agent:\n\n"
-                "install -m 0644 /dev/stdin {}/20-peers.yaml <<'END'\n"
-                "peers: [ {{ host: web-02, address: 10.77.0.12, control_port: 80 }} ]\nEND\n",
-                directory);
-        }
         return kFine;
     }
     fmt::print(stderr,

@@ -102,6 +102,10 @@ void checkName(const config::Node& root, const AgentConfig& agent) {
 
 void readPeers(const config::Node& node, AgentConfig& out) {
     node.forEach([&](const config::Node& entry) {
+        if (entry.isScalar() && entry.text() == "auto") {
+            out.discovery.on = true;
+            return;
+        }
         entry.allow({"host", "address", "control_port"});
         Peer peer;
         entry["host"].read(peer.host);
@@ -120,6 +124,21 @@ void readPeers(const config::Node& node, AgentConfig& out) {
         }
         out.peers.push_back(std::move(peer));
     });
+}
+
+void readPeersWithin(const config::Node& node, PeerDiscovery& out) {
+    node.forEach([&](const config::Node& entry) {
+        std::string text;
+        entry.read(text);
+        if (const auto network = reach::AddressRange::parse(text)) {
+            out.within.push_back(*network);
+        } else if (!text.empty()) {
+            entry.problem(entry.path() + " must be a network such as 10.77.0.0/24");
+        }
+    });
+    if (node.present() && !out.on) {
+        node.problem("peers_within needs `peers: auto`");
+    }
 }
 
 void readSpool(const config::Node& node, AgentConfig& out) {
@@ -196,8 +215,8 @@ LoadedConfig read(const config::Node& root, const std::string& name, const std::
     auto& agent = out.agent;
     agent.file = name;
     agent.host = machineName();
-    root.allow({"host", "machine_id", "data", "status_socket", "snapshot", "collector", "peers", "canary",
-                "attempts", "spool", "probes"});
+    root.allow({"host", "machine_id", "data", "status_socket", "snapshot", "collector", "peers",
+                "peers_within", "canary", "attempts", "spool", "probes"});
     root["host"].read(agent.host);
     if (agent.host.empty()) {
         root["host"].problem("host must not be empty");
@@ -209,6 +228,7 @@ LoadedConfig read(const config::Node& root, const std::string& name, const std::
     readCollector(root["collector"], agent);
     checkName(root, agent);
     readPeers(root["peers"], agent);
+    readPeersWithin(root["peers_within"], agent.discovery);
     root["canary"].read(agent.canary);
     root["attempts"].read(agent.attempts);
     readSpool(root["spool"], agent);

@@ -28,6 +28,7 @@ struct AgentConfig {
     std::string collector_url;  ///< "": no collector, samples wait in the spool
     http::ClientTls tls;
     std::vector<Peer> peers;
+    PeerDiscovery discovery;  ///< `peers: auto` and peers_within
     bool canary = true;
     bool attempts = true;
     std::int64_t spool_bytes = 1'000'000'000;

@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <vector>
 
+#include "common/doctor/machine.h"
 #include "common/json.h"
 #include "common/text.h"
 
@@ -86,16 +88,59 @@ END
 )";
 }
 
-std::string section(const std::string& title, const std::string& commands) {
-    return "\n" + title + "\n\n" + commands;
-}
-
 }  // namespace
 
 Installed Installed::here() {
-    const auto runs = [](const char* path) { return ::access(path, X_OK) == 0; };
-    return {runs("/usr/sbin/nginx"), runs("/usr/sbin/haproxy"),
-            runs("/usr/sbin/mariadbd") || runs("/usr/bin/mariadbd"), runs("/usr/sbin/mysqld")};
+    const auto has = [](const char* path) { return ::access(path, X_OK) == 0; };
+    const auto stopped = [](bool installed, std::initializer_list<const char*> names) {
+        return installed && std::none_of(names.begin(), names.end(), doctor::runsProgram);
+    };
+    Installed out;
+    out.nginx = has("/usr/sbin/nginx");
+    out.haproxy = has("/usr/sbin/haproxy");
+    out.mariadb = has("/usr/sbin/mariadbd") || has("/usr/bin/mariadbd");
+    out.mysql = has("/usr/sbin/mysqld");
+    out.nginx_stopped = stopped(out.nginx, {"nginx"});
+    out.haproxy_stopped = stopped(out.haproxy, {"haproxy"});
+    out.database_stopped = stopped(out.mariadb || out.mysql, {"mariadbd", "mysqld"});
+    return out;
+}
+
+std::vector<Remedy> remediesOf(std::string_view text, const Installed& installed,
+                               const std::string& directory) {
+    const auto status = json::parse(text);
+    const auto is_watched = [&](std::string_view job) {
+        const auto seen = jobOf(status, job);
+        return seen.runs && seen.works;
+    };
+    std::vector<Remedy> out;
+    if (installed.nginx && !is_watched("nginx")) {
+        out.push_back(installed.nginx_stopped
+                          ? Remedy{"nginx", "Nginx is installed, and does not run.",
+                                   "nginx -t && systemctl start nginx\n"}
+                          : Remedy{"nginx", "Nginx is installed, and its status page was not found.",
+                                   nginxCommands(directory)});
+    }
+    if (installed.haproxy && !is_watched("haproxy")) {
+        out.push_back(installed.haproxy_stopped
+                          ? Remedy{"haproxy", "HAProxy is installed, and does not run.",
+                                   "haproxy -c -f /etc/haproxy/haproxy.cfg && systemctl start haproxy\n"}
+                          : Remedy{"haproxy",
+                                   "HAProxy is installed, and the agent may not read its statistics.",
+                                   haproxyCommands(directory)});
+    }
+    if ((installed.mariadb || installed.mysql) && installed.database_stopped && !is_watched("mysql")) {
+        out.push_back({"mysql", "The database is installed, and does not run.",
+                       fmt::format("systemctl start {}\n", installed.mariadb ? "mariadb" : "mysql")});
+    } else if ((installed.mariadb || installed.mysql) && jobOf(status, "mysql").runs &&
+               !is_watched("mysql")) {
+        out.push_back(
+            {"mysql",
+             "The agent may not read the database's status. A replica gets the account by replication: "
+             "run this on the primary.",
+             databaseCommands(installed.mariadb)});
+    }
+    return out;
 }
 
 std::string adviceOf(std::string_view text, const Installed& installed, const std::string& directory) {
@@ -104,26 +149,12 @@ std::string adviceOf(std::string_view text, const Installed& installed, const st
     for (const auto& job : jobsOf(status)) {
         out += jobOf(status, job).lines;
     }
-    const auto nginx = jobOf(status, "nginx");
-    const auto haproxy = jobOf(status, "haproxy");
-    const auto mysql = jobOf(status, "mysql");
-    if (!nginx.runs && !installed.nginx && !haproxy.runs && !installed.haproxy && !mysql.runs) {
+    const auto runs = [&](std::string_view job) { return jobOf(status, job).runs; };
+    if (!runs("nginx") && !installed.nginx && !runs("haproxy") && !installed.haproxy && !runs("mysql")) {
         out += "No Nginx, HAProxy, MariaDB or MySQL was found on this server.\n";
     }
-    if (installed.nginx && (!nginx.runs || !nginx.works)) {
-        out += section("Nginx is installed, and its status page was not found. As root:",
-                       nginxCommands(directory));
-    }
-    if (installed.haproxy && (!haproxy.runs || !haproxy.works)) {
-        out += section("HAProxy is installed, and the agent may not read its statistics. As root:",
-                       haproxyCommands(directory));
-    }
-    if ((installed.mariadb || installed.mysql) && mysql.runs && !mysql.works) {
-        out += section(
-            "The agent may not read the database's status. As root, on the primary (a replica gets the "
-            "account by "
-            "replication):",
-            databaseCommands(installed.mariadb));
+    for (const auto& remedy : remediesOf(text, installed, directory)) {
+        out += "\n" + remedy.reason + " As root:\n\n" + remedy.commands;
     }
     return out;
 }

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lapwing::agent {
 
@@ -11,9 +12,24 @@ struct Installed {
     bool haproxy = false;
     bool mariadb = false;
     bool mysql = false;
+    bool nginx_stopped = false;  ///< installed, and no process of it runs
+    bool haproxy_stopped = false;
+    bool database_stopped = false;
 
     static Installed here();
 };
+
+/// What is to be done so that a service is watched.
+struct Remedy {
+    std::string job;       ///< "nginx"
+    std::string reason;    ///< "Nginx is installed, and its status page was not found."
+    std::string commands;  ///< to be run as root
+};
+
+/// A remedy for each service of this host whose data the agent cannot read. Arguments as for adviceOf().
+/// Pure. The only source of such advice: `join` and `doctor` print it.
+std::vector<Remedy> remediesOf(std::string_view status, const Installed& installed,
+                               const std::string& directory);
 
 /// What a running agent watches and what it cannot, for a person who has just joined: one line a probe, and
 /// for each service whose data it cannot read the commands that change this, to be run as root. `status` is

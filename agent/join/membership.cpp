@@ -143,7 +143,10 @@ std::string fragmentText(const JoinFiles& files, const Membership& membership) {
            "own belong "
            "into\n# another file of this directory, or into the main one: docs/configuration.md.\nhost: " +
            quoted(membership.host) + "\ncollector:\n  url: " + quoted(membership.url) + "\n  ca: " + file +
-           "\n  cert: " + file + "\n  key: " + file + "\n  server_name: " + tls::kCollectorName + "\n";
+           "\n  cert: " + file + "\n  key: " + file + "\n  server_name: " + tls::kCollectorName +
+           "\n# The servers that have joined, within the networks of this one: attempts to connect go to "
+           "these "
+           "only.\npeers: auto\n";
 }
 
 Expected<void> makeDirectory(const std::string& path) {

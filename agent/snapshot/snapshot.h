@@ -13,27 +13,12 @@
 #include "common/error.h"
 #include "common/model/sample.h"
 #include "common/reach/ruleset.h"
+#include "common/run_tool.h"
 
 namespace lapwing::agent {
 
-/// The result of reading one part that needs privileges.
-enum class ReadStatus {
-    ok,
-    absent,  ///< this host does not have it, or has no tool that reads it
-    denied,
-    failed,
-};
-
 /// "ok", "absent", "denied", "failed".
 const char* readStatusName(ReadStatus status);
-
-/// The output of one tool.
-struct ToolOutput {
-    std::string tool;  ///< "/usr/sbin/nft"
-    ReadStatus status = ReadStatus::absent;
-    std::string output;
-    std::string error;  ///< its stderr, or why it did not run
-};
 
 /// When the rules were read, and where they are.
 struct RulesReading {

@@ -224,6 +224,19 @@ std::string statusJson(const AgentStatus& status) {
         putProbe(out, probe);
     }
     out.EndArray();
+    json::key(out, "peers");
+    out.StartArray();
+    for (const auto& [peer, ports, answered] : status.peers) {
+        out.StartObject();
+        json::put(out, "host", peer.host);
+        json::put(out, "address", peer.address);
+        json::put(out, "control_port", peer.control_port);
+        json::put(out, "discovered", peer.discovered);
+        json::put(out, "ports", ports);
+        json::put(out, "answered", answered);
+        out.EndObject();
+    }
+    out.EndArray();
     out.EndObject();
     return out.text();
 }
@@ -244,6 +257,12 @@ Expected<StatusText> statusText(const std::string& answer, TimestampMs now) {
     }
     const auto& probes = json::member(root, "probes");
     const int failing = probes.IsArray() ? appendProbes(probes, now, out) : 0;
+    for (const auto& peer : json::items(json::member(root, "peers"))) {
+        out += fmt::format("peer       {} {}  {}  {} of {} ports answered\n", shown(peer, "host"),
+                           shown(peer, "address"),
+                           flag(peer, "discovered") ? "joined the collector" : "configured",
+                           wholeNumber(peer, "answered"), wholeNumber(peer, "ports"));
+    }
     if (failing > 0) {
         out += fmt::format("{} probe{} failing\n", failing, failing == 1 ? "" : "s");
     }

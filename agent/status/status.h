@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/attempts/attempts.h"
 #include "agent/delivery/delivery.h"
 #include "agent/runner/runner.h"
 #include "common/error.h"
@@ -19,6 +20,7 @@ struct AgentStatus {
     double running_seconds = 0;
     DeliveryState delivery;
     std::vector<ProbeState> probes;
+    std::vector<PeerState> peers;
 };
 
 /// One line of JSON. It says "degraded": true if a probe fails, the collector does not take data, the

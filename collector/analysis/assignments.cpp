@@ -4,6 +4,7 @@
 #include <rapidjson/writer.h>
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 #include "common/digest.h"
@@ -110,8 +111,8 @@ std::string fnv(const std::string& text) {
     return out;
 }
 
-Assignment assignmentOf(const std::string& attempts, const std::string& canaries) {
-    const auto content = "\"attempts\":" + attempts + ",\"canary\":" + canaries;
+Assignment assignmentOf(const std::string& hosts, const std::string& attempts, const std::string& canaries) {
+    const auto content = "\"hosts\":" + hosts + ",\"attempts\":" + attempts + ",\"canary\":" + canaries;
     const auto version = fnv(content);
     return {version, R"({"version":")" + version + "\"," + content + "}"};
 }
@@ -119,7 +120,7 @@ Assignment assignmentOf(const std::string& attempts, const std::string& canaries
 }  // namespace
 
 Assignments::Assignments(AnalystOptions options)
-    : options_(std::move(options)), nothing_(assignmentOf("[]", "[]")) {}
+    : options_(std::move(options)), nothing_(assignmentOf("[]", "[]", "[]")) {}
 
 std::string Assignments::randomHex(std::size_t bytes) {
     std::string out;
@@ -275,6 +276,41 @@ std::string Assignments::attemptsFor(const std::string& agent, const std::vector
     return out + "]";
 }
 
+/// The hosts that have joined, for agents that discover their peers. An address of several hosts (of a bridge
+/// on each, or one that moves between them) is no host's own.
+std::string Assignments::hostsFor(const std::string& agent, const Context& context) {
+    std::map<reach::Address, int> holders;
+    for (const auto& [name, host] : context.network.hosts) {
+        for (const auto& each : host.addresses) {
+            ++holders[each.address];
+        }
+    }
+    rapidjson::StringBuffer buffer;
+    Writer writer(buffer);
+    std::size_t listed = 0;
+    writer.StartArray();
+    for (const auto& [name, host] : context.network.hosts) {
+        if (!host.agent_present || name == agent || listed == kMostAttempts) {
+            continue;
+        }
+        ++listed;
+        writer.StartObject();
+        put(writer, "host", name);
+        writer.Key("addresses");
+        writer.StartArray();
+        for (const auto& each : host.addresses) {
+            if (!each.address.isLinkLocal() && holders[each.address] == 1) {
+                const auto text = each.address.toString();
+                writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+            }
+        }
+        writer.EndArray();
+        writer.EndObject();
+    }
+    writer.EndArray();
+    return {buffer.GetString(), buffer.GetSize()};
+}
+
 std::string Assignments::canariesFor(const std::string& agent) const {
     rapidjson::StringBuffer buffer;
     Writer writer(buffer);
@@ -304,7 +340,7 @@ void Assignments::update(const Context& context) {
     const auto all = attempts(context);
     for (const auto& [name, host] : context.network.hosts) {
         if (host.agent_present) {
-            current_[name] = assignmentOf(attemptsFor(name, all), canariesFor(name));
+            current_[name] = assignmentOf(hostsFor(name, context), attemptsFor(name, all), canariesFor(name));
         }
     }
 }

@@ -47,6 +47,7 @@ class Assignments {
     void planCanary(const Context& context, const evidence::Host& host, const std::string& connector);
     bool isDue(const Context& context, const evidence::Host& host, const std::string& connector);
     std::vector<Attempt> attempts(const Context& context) const;
+    static std::string hostsFor(const std::string& agent, const Context& context);
     static std::string attemptsFor(const std::string& agent, const std::vector<Attempt>& all);
     std::string canariesFor(const std::string& agent) const;
     std::string randomHex(std::size_t bytes);

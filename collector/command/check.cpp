@@ -1,11 +1,19 @@
 #include <fmt/core.h>
 
+#include <cstdint>
 #include <cstdio>
+#include <filesystem>
 
 #include "collector/command/command.h"
+#include "collector/command/diagnose.h"
 #include "collector/command/problems.h"
 #include "collector/notify/dispatcher.h"
 #include "collector/rules/manager.h"
+#include "common/doctor/named_files.h"
+#include "common/files.h"
+#include "common/model/clock.h"
+#include "common/time_text.h"
+#include "common/tls/identity.h"
 
 namespace lapwing::collector {
 namespace {
@@ -30,6 +38,27 @@ int report(const rules::CheckResult& result) {
     return kFine;
 }
 
+/// A pattern that the configuration names, and no file matches. The default may have no files.
+void judgeRules(const config::Node& node) {
+    node.forEach([](const config::Node& pattern) {
+        if (!unmatched({pattern.text()}).empty()) {
+            pattern.problem(pattern.path() + ": no file matches " + pattern.text());
+        }
+    });
+}
+
+/// Browsers refuse an ended certificate.
+void judgeEnd(const config::Node& root, const Config& config) {
+    const auto pem = config.http.tls_cert.empty()
+                         ? Expected<std::string>(fail(ErrorKind::not_found, "no certificate is configured"))
+                         : files::readFile(config.http.tls_cert);
+    const auto validity = pem ? tls::validityOf(*pem) : tl::unexpected(pem.error());
+    if (validity && validity->ends < nowMs() / 1000) {
+        root["http"]["tls"]["cert"].problem("http.tls.cert: the certificate ended at " +
+                                            rfc3339(static_cast<std::int64_t>(validity->ends) * 1000));
+    }
+}
+
 }  // namespace
 
 std::optional<Config> configOrComplain(const std::string& file) {
@@ -44,13 +73,37 @@ std::optional<Config> configOrComplain(const std::string& file) {
     return std::nullopt;
 }
 
-int checkConfig(const std::string& config_file) {
+int checkConfig(const std::string& config_file, const std::string& user) {
     const auto config = configOrComplain(config_file);
     // Checks the configuration and the rules that it names, so that one run shows all problems.
     if (!config) {
         return kWrongUsage;
     }
-    fmt::print("{}: fine\n", config_file);
+    const auto account = user.empty() ? doctor::Account::ofService(
+                                            config->admin.socket,
+                                            doctor::unitOf("lapwing-collector.service",
+                                                           std::filesystem::absolute(config_file).string()))
+                                      : doctor::Account::named(user);
+    if (!account && !user.empty()) {
+        fmt::print(stderr, "{}\n", account.error().message);
+        return kWrongUsage;
+    }
+    config::Reader reader;
+    const auto root = reader.fileAndDirectory(config_file);
+    if (account) {
+        doctor::judgeNamedFiles(root, *account);
+    }
+    judgeRules(root["rules"]);
+    judgeEnd(root, *config);
+    if (!reader.ok()) {
+        for (const auto& problem : reader.problems()) {
+            fmt::print(stderr, "{}\n", problem.toString());
+        }
+        return kWrongUsage;
+    }
+    fmt::print(
+        "{}: fine{}\n", config_file,
+        account ? " (as " + account->user + ")" : "; as whom the collector runs is unknown: --user NAME");
     return report(rules::checkFiles(config->rules));
 }
 

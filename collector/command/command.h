@@ -11,7 +11,12 @@ enum ExitCode { kFine = 0, kDegraded = 1, kWrongUsage = 2, kUnreachable = 3 };
 /// The verbs of lapwing-collector. Each prints for a person (or JSON for a program), prints problems to
 /// stderr, and returns an exit code.
 int runService(const std::string& config_file);
-int checkConfig(const std::string& config_file);
+/// Files that the configuration names are judged as `user` has them; "": as the running collector, or the
+/// user of its unit.
+int checkConfig(const std::string& config_file, const std::string& user);
+/// Examines the collector and its surroundings: for each thing what was tried, the result and the fix. The
+/// running collector is asked for what it saw. kFine, or kDegraded if there is something to fix.
+int doctor(const std::string& config_file, const std::string& user, bool as_json);
 int checkRules(const std::vector<std::string>& files);
 int enrol(const std::string& config_file, const std::string& host, const std::string& bundle_file);
 /// The arguments of `invite`: a host, or a time in which any host without a certificate may join.

@@ -25,9 +25,6 @@ struct AgentEntry {
     std::optional<TimestampMs> certificate_ends;
     std::optional<TimestampMs> last_write;  ///< absent if the store remembers no write
     std::optional<TimestampMs> last_poll;   ///< its last request for assignments since the collector's start
-
-    /// Since when the agent is silent: its last write, or else its enrolment.
-    TimestampMs silentSince() const { return last_write.value_or(enrolled.value_or(0)); }
 };
 
 /// All agents and their last writes. Thread-safe.

@@ -169,11 +169,13 @@ std::vector<MetricFamily> Metrics::collect(TimestampMs now) {
     out.push_back(single(counter(metric::kCollectorSamplesRefusedTotal, "Samples refused since the start."),
                          static_cast<double>(refused_.load())));
     addFileSystem(out, options_.data_file);
-    auto seen =
-        gauge(metric::kAgentLastSeenSeconds, "Seconds since the agent last wrote, or since it was enrolled.");
+    auto seen = gauge(metric::kAgentLastSeenSeconds,
+                      "Seconds since the agent last wrote; absent before its first write.");
     for (const auto& agent : agents_.list(now)) {
-        add(seen, {{"host", agent.host}},
-            static_cast<double>(std::max<TimestampMs>(0, now - agent.silentSince())) / 1000);
+        if (agent.last_write) {
+            add(seen, {{"host", agent.host}},
+                static_cast<double>(std::max<TimestampMs>(0, now - *agent.last_write)) / 1000);
+        }
     }
     if (!seen.metric.empty()) {
         out.push_back(std::move(seen));

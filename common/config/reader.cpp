@@ -10,6 +10,7 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <sstream>
 #include <system_error>
 
 #include "common/config/aliases.h"
@@ -39,6 +40,23 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 /// How many lines to skip to get behind a text.
 int linesOf(const std::string& text) {
     return static_cast<int>(std::count(text.begin(), text.end(), '\n')) + 1;
+}
+
+/// The first line that a tab indents, of those that the parser had read when it gave up: it does not name the
+/// tab.
+std::optional<YAML::Mark> indentingTab(const std::string& yaml, int last_line) {
+    std::istringstream in(yaml);
+    std::string text;
+    YAML::Mark mark;
+    for (mark.line = 0; mark.line <= last_line && std::getline(in, text); ++mark.line) {
+        const auto tab = text.find_first_not_of(' ');
+        const auto content = text.find_first_not_of(" \t\r");
+        if (content != std::string::npos && text[content] != '#' && text[tab] == '\t') {
+            mark.column = static_cast<int>(tab);
+            return mark;
+        }
+    }
+    return std::nullopt;
 }
 
 /// Sorted by name.
@@ -408,6 +426,10 @@ YAML::Mark Node::place() const {
     return mark.is_null() && node_.IsMap() && node_.size() > 0 ? node_.begin()->first.Mark() : mark;
 }
 
+std::string Node::file() const {
+    return reader_->problemAt(place(), "").file;
+}
+
 int Node::line() const {
     return reader_->problemAt(place(), "").line;
 }
@@ -510,7 +532,9 @@ YAML::Node Reader::parse(const std::string& yaml, const std::string& name) {
         resolveMergeKeys(root, report);
         return root;
     } catch (const YAML::Exception& error) {
-        auto problem = problemAt(error.mark, error.msg);
+        const auto tab = indentingTab(yaml, error.mark.line);
+        auto problem =
+            tab ? problemAt(*tab, "tabs cannot indent YAML: use spaces") : problemAt(error.mark, error.msg);
         problem.file = name;
         add(std::move(problem));
     } catch (const MemoryBudget::Exhausted&) {

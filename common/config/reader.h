@@ -72,6 +72,8 @@ class Node {
     void readBytes(std::int64_t& out) const;
     /// The text of the scalar; "" if this is not a scalar.
     std::string text() const;
+    /// The file in which it stands.
+    std::string file() const;
     int line() const;
     int column() const;
 

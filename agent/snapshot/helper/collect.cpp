@@ -17,8 +17,8 @@
 #include "agent/snapshot/helper/keepalived_conf.h"
 #include "agent/snapshot/helper/read_boot.h"
 #include "agent/snapshot/helper/read_rules.h"
-#include "agent/snapshot/helper/run_tool.h"
 #include "agent/snapshot/helper/socket_units.h"
+#include "common/run_tool.h"
 
 namespace lapwing::agent {
 

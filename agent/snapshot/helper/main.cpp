@@ -1,9 +1,11 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <utility>
 
 #include "agent/snapshot/helper/collect.h"
+#include "agent/snapshot/helper/last_snapshot.h"
 #include "agent/snapshot/helper/write_snapshot.h"
 
 int main(int argc, char** argv) {
@@ -23,9 +25,14 @@ int main(int argc, char** argv) {
     lapwing::agent::CollectOptions options;
     options.previous = output;
     options.neighbours = lapwing::agent::Neighbours::permanent;
+    const auto before = lapwing::agent::lastSnapshot(output);
     auto snapshot = lapwing::agent::collectSnapshot(options);
     for (const auto& line : snapshot.unread) {
-        std::fprintf(stderr, "not read: %s\n", line.c_str());
+        // The log gets what is new: this program runs every few seconds.
+        if (!before ||
+            std::find(before->unread.begin(), before->unread.end(), line) == before->unread.end()) {
+            std::fprintf(stderr, "not read: %s\n", line.c_str());
+        }
     }
     if (const auto written = lapwing::agent::writeSnapshot(output, std::move(snapshot), group); !written) {
         std::fprintf(stderr, "%s\n", written.error().message.c_str());

@@ -13,9 +13,9 @@
 
 #include "agent/snapshot/helper/generation.h"
 #include "agent/snapshot/helper/last_snapshot.h"
-#include "agent/snapshot/helper/run_tool.h"
 #include "agent/snapshot/helper/unlisted.h"
 #include "common/reach/compact.h"
+#include "common/run_tool.h"
 
 namespace lapwing::agent {
 

@@ -20,9 +20,9 @@
 
 #include "agent/host/host.h"
 #include "agent/snapshot/helper/read_rules.h"
-#include "agent/snapshot/helper/run_tool.h"
 #include "common/files.h"
 #include "common/reach/ruleset.h"
+#include "common/run_tool.h"
 
 namespace lapwing::agent {
 

@@ -5,8 +5,8 @@
 #include <sstream>
 #include <utility>
 
-#include "agent/snapshot/helper/run_tool.h"
 #include "common/endpoint.h"
+#include "common/run_tool.h"
 
 namespace lapwing::agent {
 

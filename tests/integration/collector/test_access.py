@@ -10,6 +10,7 @@ import urllib.parse
 
 import pytest
 from harness import PROGRAM, WRITE_HEADERS, Answer, Collector, basic, free_port, now_ms, write_request
+from reference import eventually
 
 collector = Collector()
 outer_port = free_port()
@@ -168,14 +169,6 @@ def test_large_answers_are_compressed_for_those_who_ask():
     assert gzip.decompress(packed.body) == plain.body and len(packed.body) < len(plain.body) / 2
 
 
-def test_own_metrics_are_served_and_stored():
-    text = collector.people("/metrics").body.decode()
-    assert '# TYPE lapwing_collector_series gauge' in text and 'lapwing_agent_last_seen_seconds{host="web-01"}' in text
-    [seen] = collector.query("lapwing_agent_last_seen_seconds")
-    assert seen["metric"]["host"] == "web-01" and float(seen["value"][1]) >= 0
-    assert collector.query('up{job="collector"}')[0]["metric"]["instance"] == "monitor"
-
-
 def test_admin_socket_answers_without_credentials():
     mode = os.stat(collector.path("admin.sock")).st_mode & 0o777
     assert mode == 0o660, oct(mode)
@@ -183,6 +176,17 @@ def test_admin_socket_answers_without_credentials():
     assert json.loads(done.stdout)["agents"] == 1, done.stdout
     done = collector.run("agents")
     assert done.returncode == 1 and "web-01  NEVER REPORTED" in done.stdout, done
+
+
+def test_own_metrics_are_served_and_stored():
+    connection = collector.agent(collector.path("web-01.pem"))
+    assert connection.write([({"__name__": "up", "job": "node", "instance": "web-01"}, [(now_ms(), 1.0)])]).status in (200, 204)
+    connection.close()
+    text = collector.people("/metrics").body.decode()
+    assert '# TYPE lapwing_collector_series gauge' in text and 'lapwing_agent_last_seen_seconds{host="web-01"}' in text
+    [seen] = eventually(lambda: collector.query("lapwing_agent_last_seen_seconds"), 15)
+    assert seen["metric"]["host"] == "web-01" and float(seen["value"][1]) >= 0
+    assert collector.query('up{job="collector"}')[0]["metric"]["instance"] == "monitor"
 
 
 def test_configuration_errors_come_all_at_once():

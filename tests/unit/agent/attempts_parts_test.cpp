@@ -82,6 +82,55 @@ TEST_CASE("without canary no canary runs, and a malformed assignment is an error
     }
 }
 
+TEST_CASE("discovered peers have joined, and are within the networks of this host or of the configuration") {
+    const std::string json = R"({"version":"v","hosts":[
+        {"host":"web-01","addresses":["10.77.0.11"]},
+        {"host":"web-02","addresses":["10.77.0.12","172.17.0.1","203.0.113.9","no address",7]},
+        {"host":"db-01","addresses":["10.78.0.5"]},
+        {"host":"named","addresses":["10.77.0.14"]}, {"addresses":["10.77.0.15"]}, 3],
+        "attempts":[{"host":"web-02","address":"10.77.0.12","protocol":"tcp","port":3306},
+                    {"host":"web-02","address":"10.77.0.12","protocol":"tcp","port":443},
+                    {"host":"bank","address":"203.0.113.9","protocol":"tcp","port":443}]})";
+    const std::vector<Peer> named{{"named", "10.77.0.99", 80}};
+    Surroundings here;
+    here.host = "web-01";
+    here.own = {*reach::Address::parse("10.77.0.11"), *reach::Address::parse("172.17.0.1")};
+    here.attached = {*reach::AddressRange::parse("10.77.0.0/24"),
+                     *reach::AddressRange::parse("172.17.0.0/16")};
+    const auto hosts = [&](const PeerDiscovery& discovery) {
+        std::string out;
+        for (const auto& peer : peersOf(json, named, discovery, here)) {
+            out += peer.host + " " + peer.address + (peer.discovered ? " found " : " ") +
+                   std::to_string(peer.control_port) + "\n";
+        }
+        return out;
+    };
+    CHECK(hosts({}) == "named 10.77.0.99 80\n");
+    CHECK(hosts({true, {}}) == "named 10.77.0.99 80\nweb-02 10.77.0.12 found 443\n");
+    CHECK(hosts({true, {*reach::AddressRange::parse("10.78.0.0/16")}}) ==
+          "named 10.77.0.99 80\ndb-01 10.78.0.5 found 0\n");
+    // Orders follow for these alone, whatever the collector asks.
+    const auto orders = parseAssignment(json, peersOf(json, named, {true, {}}, here), true);
+    REQUIRE(orders);
+    CHECK(orders->targets.size() == 2);
+    CHECK(orders->peers.size() == 2);
+    CHECK(peersOf("no JSON", named, {true, {}}, here).size() == 1);
+    here.attached.clear();
+    CHECK(hosts({true, {}}) == "named 10.77.0.99 80\n");
+}
+
+// attacks "peers that an agent discovers"
+TEST_CASE("a collector cannot make an agent discover peers without end") {
+    std::string list;
+    for (int i = 0; i < 1000; ++i) {
+        list += std::string(i == 0 ? "" : ",") + "\"10." + std::to_string(i / 250) + ".0." +
+                std::to_string(i % 250 + 1) + "\"";
+    }
+    const auto peers = peersOf(R"({"version":"v","hosts":[{"host":"h","addresses":[)" + list + "]}]}", {},
+                               {true, {*reach::AddressRange::parse("10.0.0.0/8")}}, {});
+    CHECK(peers.size() == kMostDiscovered);
+}
+
 TEST_CASE("the first packets of MariaDB") {
     CHECK(greetingOf(lapwing::test::fixture("attempts/mariadb-10.11-greeting.bin")) == "accepted");
     CHECK(greetingOf(lapwing::test::fixture("attempts/mariadb-10.11-1130.bin")) == "host_not_allowed");

@@ -127,7 +127,10 @@ TEST_CASE("attempts come from the main and a second address, and again after the
                 answer.body =
                     "{\"version\":\"" + version + "\",\"attempts\":[" + target(8080, since) + "," +
                     target(8081, since) + "," + target(8082, since) + "," + target(9, since) +
-                    R"(,{"host":"other","address":"10.213.7.99","protocol":"tcp","port":80}],"canary":[]})";
+                    R"(,{"host":"other","address":"10.213.7.99","protocol":"tcp","port":80},)"
+                    R"({"host":"far","address":"192.0.2.7","protocol":"tcp","port":80}],"canary":[],)"
+                    R"("hosts":[{"host":"web-01","addresses":["10.213.7.1"]},)"
+                    R"({"host":"far","addresses":["192.0.2.7"]}]})";
             }
             return answer;
         });
@@ -163,6 +166,22 @@ TEST_CASE("attempts come from the main and a second address, and again after the
         }
         CHECK(reports.await(result("8080", "main"), "result", "silent") == "silent");
         CHECK(reports.await(result("8081", "main"), "result", "refused") == "refused");
+
+        // Discovered: the host that has joined within the network of this one. Nothing else.
+        AttemptsConfig discovering = config;
+        discovering.peers.clear();
+        discovering.discovery.on = true;
+        Reports found;
+        Attempts discovered(
+            discovering, [&](auto series) { found.take(series); }, [] { return 0.0; });
+        discovered.start();
+        CHECK(found.await(result("9", "main"), "result", "refused") == "refused");
+        CHECK(found.value({{"instance", "far"}}) == -1);
+        discovered.stop();
+        REQUIRE(discovered.peers().size() == 1);
+        CHECK(discovered.peers()[0].peer.host == "web-01");
+        CHECK(discovered.peers()[0].peer.discovered);
+        CHECK(discovered.peers()[0].answered > 0);
 
         // The collector hangs: stopping does not wait for it.
         collector.decide([](const std::string&, std::size_t) {

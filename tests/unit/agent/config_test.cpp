@@ -89,6 +89,7 @@ TEST_CASE("everything has a default") {
     CHECK(agent.snapshot == "/run/lapwing/snapshot.json");
     CHECK(agent.collector_url.empty());
     CHECK(agent.peers.empty());
+    CHECK_FALSE(agent.discovery.on);
     CHECK(agent.canary);
     CHECK(agent.attempts);
     CHECK(agent.spool_bytes == 1'000'000'000);
@@ -282,4 +283,26 @@ TEST_CASE("the host's name is its certificate's") {
     const auto unnamed = problemsOf(collector);
     REQUIRE(unnamed.size() == 1);
     CHECK(unnamed[0].find("host is not given and the machine's name is \"") != std::string::npos);
+}
+
+TEST_CASE("peers may be discovered, beside those that are named") {
+    Reader reader;
+    const auto agent = parseConfig(reader,
+                                   "peers: [ auto, { host: lb-01, address: 10.77.0.10 } ]\n"
+                                   "peers_within: [ 10.77.0.0/24, 'fd77::/64' ]\n",
+                                   "agent.yaml", {})
+                           .agent;
+    CHECK(reader.ok());
+    CHECK(agent.discovery.on);
+    CHECK(agent.discovery.within.size() == 2);
+    CHECK(agent.peers.size() == 1);
+    Reader one;
+    CHECK(parseConfig(one, "peers: auto\n", "agent.yaml", {}).agent.discovery.on);
+    CHECK(one.ok());
+    Reader wrong;
+    (void)parseConfig(wrong, "peers_within: 10.77.0.0/240\n", "agent.yaml", {});
+    REQUIRE(wrong.problems().size() == 2);
+    CHECK(wrong.problems()[0].toString() ==
+          "agent.yaml:1:15: peers_within must be a network such as 10.77.0.0/24");
+    CHECK(wrong.problems()[1].message == "peers_within needs `peers: auto`");
 }

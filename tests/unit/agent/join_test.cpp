@@ -50,6 +50,7 @@ TEST_CASE("the files of a membership are beside the configuration, and go again"
     CHECK(has(text, "\nhost: \"web-01\"\n"));
     CHECK(has(text, "\n  url: \"https://10.77.0.20:9766\"\n"));
     CHECK(has(text, "\n  server_name: lapwing-collector\n"));
+    CHECK(has(text, "\npeers: auto\n"));
     std::ofstream(dir.path("certificate.pem")) << "renewed";
     CHECK(removeMembership(files, dir.path("certificate.pem"))->size() == 3);
     CHECK(removeMembership(files, dir.path("certificate.pem"))->empty());

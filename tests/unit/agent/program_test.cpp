@@ -122,7 +122,7 @@ TEST_CASE("check-config reports every problem, and run refuses to start with one
     std::ofstream(file, std::ios::trunc) << "host: web-01\n";
     const auto fine = agent(dir, {"--config", file, "check-config"});
     CHECK(fine.code == 0);
-    CHECK(fine.out == file + ": OK\n");
+    CHECK(fine.out.starts_with(file + ": OK"));
     CHECK(agent(dir, {"check-config", "-c", dir.path("absent.yaml")}).code == 2);
 }
 

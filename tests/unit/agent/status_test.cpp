@@ -227,3 +227,12 @@ TEST_CASE("the agent's own samples") {
     CHECK(value(*result, "lapwing_clock_offset_seconds") == 0.5);
     CHECK(value(*result, "lapwing_clock_offset_error_seconds") == 0.25);
 }
+
+TEST_CASE("the status lists the peers, and who named them") {
+    auto status = sample();
+    status.peers = {{{"lb-01", "10.77.0.10", 80, false}, 3, 2}, {{"web-02", "10.77.0.12", 0, true}, 0, 0}};
+    const auto text = statusText(statusJson(status), 1'700'000'002'000)->text;
+    CHECK(text.find("peer       lb-01 10.77.0.10  configured  2 of 3 ports answered\n") != std::string::npos);
+    CHECK(text.find("peer       web-02 10.77.0.12  joined the collector  0 of 0 ports answered\n") !=
+          std::string::npos);
+}

@@ -267,6 +267,8 @@ TEST_CASE("the assignment orders attempts and canaries") {
     CHECK(has(
         R"({"host":"web-02","address":"10.77.0.12","protocol":"tcp","port":3306,"service":"mysql","since":0})"));
     CHECK(has(R"("host":"lb-01","address":"10.77.0.10","protocol":"tcp","port":8404)"));
+    // For `peers: auto`: those that have joined, without the agent itself and without lb-01.
+    CHECK(has(R"("hosts":[{"host":"web-02","addresses":["10.77.0.112","10.77.0.12"]}])"));
     CHECK_FALSE(has("8000"));
     CHECK_FALSE(has(R"("host":"web-01","address")"));
     // The two hosts test each other, so each opens one canary and connects to another.

@@ -70,8 +70,8 @@ bool contains(const std::vector<std::string>& lines, const std::string& line) {
 /// A shell reads it, and nothing stands outside of commands and comments.
 void checkShell(const std::string& steps) {
     INFO(steps);
-    const auto read = agent::runTool({"/bin/bash", "-n", "-c", steps}, std::chrono::seconds(5), 1U << 16);
-    CHECK(read.status == agent::ReadStatus::ok);
+    const auto read = lapwing::runTool({"/bin/bash", "-n", "-c", steps}, std::chrono::seconds(5), 1U << 16);
+    CHECK(read.status == lapwing::ReadStatus::ok);
     CHECK(read.error.empty());
     const auto one = steps.find("# 1. On web-01");
     const auto two = steps.find("# 2. ");

@@ -8,19 +8,19 @@
 #include <sstream>
 #include <string>
 
-#include "agent/snapshot/helper/run_tool.h"
+#include "common/run_tool.h"
 #include "tests/unit/catch.h"
 
 namespace lapwing::test {
 
 /// Loads rules and runs commands in a new network namespace. Returns the output of `nft -j list ruleset`.
-inline agent::ToolOutput loadedRules(const std::string& rules, const std::string& commands = "") {
+inline lapwing::ToolOutput loadedRules(const std::string& rules, const std::string& commands = "") {
     const auto file = "/tmp/lapwing-rules-test-" + std::to_string(getpid());
     std::ofstream(file) << "exec >/dev/null\nnft -f - <<'RULES' || exit 1\n"
                         << rules << "\nRULES\n"
                         << commands << "\n[ $? = 0 ] || exit 1\nexec 1>&3\nnft -j list ruleset\n";
-    auto result = agent::runTool({"/usr/bin/unshare", "-rn", "/bin/bash", "-c", "exec 3>&1; . " + file},
-                                 std::chrono::seconds(20), 1U << 22);
+    auto result = lapwing::runTool({"/usr/bin/unshare", "-rn", "/bin/bash", "-c", "exec 3>&1; . " + file},
+                                   std::chrono::seconds(20), 1U << 22);
     std::remove(file.c_str());
     return result;
 }
@@ -29,13 +29,13 @@ inline agent::ToolOutput loadedRules(const std::string& rules, const std::string
 inline std::string listed(const std::string& rules, const std::string& commands = "") {
     const auto result = loadedRules(rules, commands);
     INFO(rules << commands << result.error);
-    REQUIRE(result.status == agent::ReadStatus::ok);
+    REQUIRE(result.status == lapwing::ReadStatus::ok);
     return result.output;
 }
 
 /// Skips the test case if nft cannot run in a new network namespace.
 inline void needNft() {
-    if (const auto result = loadedRules(""); result.status != agent::ReadStatus::ok) {
+    if (const auto result = loadedRules(""); result.status != lapwing::ReadStatus::ok) {
         skip("no network namespace with nft: " + result.error);
     }
 }

@@ -1,10 +1,10 @@
 #include <cstdio>
 #include <fstream>
 
-#include "agent/snapshot/helper/run_tool.h"
 #include "collector/analysis/book.h"
 #include "collector/analysis/exposure/remedy.h"
 #include "common/reach/ruleset.h"
+#include "common/run_tool.h"
 #include "tests/unit/catch.h"
 
 using namespace lapwing;
@@ -37,13 +37,13 @@ TEST_CASE("the JSON of the proposed ruleset has the intended verdicts, and nft a
     const std::string file = "/tmp/lapwing-remedy-" + std::to_string(getpid()) + ".nft";
     std::ofstream(file) << exposure::tableText(exposure::inputTable(flows));
     const auto checked =
-        agent::runTool({"/usr/sbin/nft", "-c", "-f", file}, std::chrono::seconds(5), 1U << 20);
+        lapwing::runTool({"/usr/sbin/nft", "-c", "-f", file}, std::chrono::seconds(5), 1U << 20);
     std::remove(file.c_str());
-    if (checked.status == agent::ReadStatus::denied || checked.status == agent::ReadStatus::absent) {
+    if (checked.status == lapwing::ReadStatus::denied || checked.status == lapwing::ReadStatus::absent) {
         test::skip("nft -c: " + checked.error);
     }
     INFO(checked.error);
-    CHECK(checked.status == agent::ReadStatus::ok);
+    CHECK(checked.status == lapwing::ReadStatus::ok);
 }
 
 TEST_CASE("the book keeps start times, clears only evaluated findings, and reloads from its JSON") {

@@ -6,8 +6,8 @@
 
 #include "agent/snapshot/boot.h"
 #include "agent/snapshot/helper/read_boot.h"
-#include "agent/snapshot/helper/run_tool.h"
 #include "collector/analysis/evidence/rules_history.h"
+#include "common/run_tool.h"
 #include "tests/unit/analysis/site_samples.h"
 
 using namespace lapwing;
@@ -30,10 +30,10 @@ std::string runInScratch(const std::string& script) {
     const auto file = "/tmp/lapwing-reboot-test-" + std::to_string(getpid());
     std::ofstream(file) << "set -e\n" << script;
     const auto result =
-        agent::runTool({"/usr/bin/unshare", "-rn", "/bin/bash", file}, std::chrono::seconds(20), 1U << 22);
+        lapwing::runTool({"/usr/bin/unshare", "-rn", "/bin/bash", file}, std::chrono::seconds(20), 1U << 22);
     fs::remove(file);
     INFO(script << result.error);
-    REQUIRE(result.status == agent::ReadStatus::ok);
+    REQUIRE(result.status == lapwing::ReadStatus::ok);
     return result.output;
 }
 

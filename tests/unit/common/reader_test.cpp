@@ -299,3 +299,16 @@ TEST_CASE("the files beside a configuration are bounded in number and, all toget
     REQUIRE(many.problems().size() == 1);
     CHECK(many.problems()[0].message == "has 103 files *.yaml; at most 100 are read");
 }
+
+TEST_CASE("a tab that indents is named, with its place") {
+    const auto told = [](const std::string& yaml) {
+        Reader reader;
+        (void)reader.text(yaml, "x.yaml");
+        return reader.ok() ? std::string() : reader.problems().front().toString();
+    };
+    CHECK(told("a:\n\tb: 1\n") == "x.yaml:2:1: tabs cannot indent YAML: use spaces");
+    CHECK(told("a:\n  b: 1\n  \tc: 2\n") == "x.yaml:3:3: tabs cannot indent YAML: use spaces");
+    CHECK(told("a: b\tc\n").empty());
+    // Another mistake keeps its own words, also below a comment that a tab indents.
+    CHECK(told("\t# a comment\na: : b\n").find("tabs") == std::string::npos);
+}

@@ -8,9 +8,9 @@
 #include <fstream>
 
 #include "agent/snapshot/helper/collect.h"
-#include "agent/snapshot/helper/run_tool.h"
 #include "agent/snapshot/helper/write_snapshot.h"
 #include "common/model/sample.h"
+#include "common/run_tool.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/fixtures.h"
 #include "tests/unit/probes/samples.h"

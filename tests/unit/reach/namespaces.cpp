@@ -10,15 +10,12 @@
 #include <thread>
 #include <vector>
 
-#include "agent/snapshot/helper/run_tool.h"
+#include "common/run_tool.h"
 #include "tests/unit/catch.h"
 
 namespace lapwing::test {
 
 namespace {
-
-using agent::ReadStatus;
-using agent::runTool;
 
 constexpr std::chrono::milliseconds kDeadline{10'000};
 constexpr std::size_t kMost = 1U << 24;

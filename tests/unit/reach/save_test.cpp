@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "agent/snapshot/helper/run_tool.h"
 #include "common/reach/iptables_rule.h"
 #include "common/reach/iptables_save.h"
 #include "common/reach/ruleset.h"
+#include "common/run_tool.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/reach/namespaces.h"
 
@@ -45,7 +45,7 @@ std::string randomText(std::mt19937& random, std::size_t most, bool newlines) {
 
 std::string output(const test::Namespaces& namespaces, const std::vector<std::string>& argv) {
     std::string out;
-    namespaces.inServer([&] { out = agent::runTool(argv, kDeadline, kMost).output; });
+    namespaces.inServer([&] { out = lapwing::runTool(argv, kDeadline, kMost).output; });
     return out;
 }
 

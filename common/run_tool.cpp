@@ -1,4 +1,4 @@
-#include "agent/snapshot/helper/run_tool.h"
+#include "common/run_tool.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -11,7 +11,7 @@
 #include <csignal>
 #include <cstring>
 
-namespace lapwing::agent {
+namespace lapwing {
 
 namespace {
 
@@ -148,4 +148,4 @@ ToolOutput runTool(const std::vector<std::string>& argv, std::chrono::millisecon
     return result;
 }
 
-}  // namespace lapwing::agent
+}  // namespace lapwing

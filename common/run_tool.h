@@ -5,11 +5,25 @@
 #include <string>
 #include <vector>
 
-#include "agent/snapshot/snapshot.h"
+namespace lapwing {
 
-namespace lapwing::agent {
+/// The result of reading one part that needs a tool or privileges.
+enum class ReadStatus {
+    ok,
+    absent,  ///< this host does not have it, or has no tool that reads it
+    denied,
+    failed,
+};
 
-/// The most that a tool of the helper may print, in bytes.
+/// The output of one tool.
+struct ToolOutput {
+    std::string tool;  ///< "/usr/sbin/nft"
+    ReadStatus status = ReadStatus::absent;
+    std::string output;
+    std::string error;  ///< its stderr, or why it did not run
+};
+
+/// The most that a tool may print, in bytes.
 inline constexpr std::size_t kMostToolOutput = 16U << 20;
 /// The same for a tool that lists rules: half a million elements with timeouts.
 inline constexpr std::size_t kMostRulesOutput = 64U << 20;
@@ -20,4 +34,4 @@ inline constexpr std::size_t kMostRulesOutput = 64U << 20;
 ToolOutput runTool(const std::vector<std::string>& argv, std::chrono::milliseconds deadline,
                    std::size_t most);
 
-}  // namespace lapwing::agent
+}  // namespace lapwing
