@@ -35,13 +35,7 @@ def running():
         collector.start()
         every = [(labels, sorted(samples)) for labels, samples in series()]
         assert collector.people("/api/v1/write", "POST", write_request(every), WRITE_HEADERS).status == 204
-        browser = Browser("about:blank")
-        browser.call("Page.enable")
-        browser.call("Page.addScriptToEvaluateOnNewDocument", source="""
-            window.violations = []; window.failures = [];
-            document.addEventListener('securitypolicyviolation', (e) => violations.push(e.violatedDirective + ' ' + e.blockedURI));
-            addEventListener('error', (e) => failures.push(e.message));
-            addEventListener('unhandledrejection', (e) => failures.push(String(e.reason)));""")
+        browser = Browser("about:blank").watch()
         yield
     finally:
         if browser:
@@ -52,7 +46,7 @@ def running():
 @pytest.fixture(autouse=True)
 def nothing_refused():
     yield
-    assert browser.value("[...violations, ...failures].join('; ')") == ""
+    assert browser.complaints() == ""
 
 
 def visit(query):
@@ -60,14 +54,8 @@ def visit(query):
     until("document.readyState === 'complete' && document.querySelectorAll('.panel').length > 0")
 
 
-def until(script, seconds=20):
-    deadline = time.monotonic() + seconds
-    while True:
-        value = browser.value(script)
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"{script} is {value!r}: {browser.text()}"
-        time.sleep(0.1)
+def until(script):
+    return browser.until(script)
 
 
 def until_text(*words, selector="#panels"):
@@ -75,14 +63,8 @@ def until_text(*words, selector="#panels"):
     until(f"{wanted}.every((word) => document.querySelector({json.dumps(selector)})?.innerText.includes(word))")
 
 
-KEYS = {"Enter": 13, "Tab": 9, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "ArrowRight": 39}
-
-
 def press(key):
-    code = KEYS.get(key, ord(key[0]))
-    text = {"text": "\r"} if key == "Enter" else {}
-    for kind in ("keyDown", "keyUp"):
-        browser.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **(text if kind == "keyDown" else {}))
+    browser.press(key)
 
 
 def write(text):
