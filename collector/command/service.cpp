@@ -351,7 +351,8 @@ void Service::Parts::wire() {
     metrics->addSource([this](auto& out) { prometheus_api->addMetrics(out); });
     forwarder.emplace(config.forward, *store);
     metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
-    lapwing_api.emplace(*analyst, *replication, *agents, clock, identities ? &*identities : nullptr);
+    lapwing_api.emplace(*analyst, *replication, *agents, clock, identities ? &*identities : nullptr,
+                        *dispatcher);
     metrics->addSource([this](auto& out) { addClockMetrics(out); });
     metrics->addSource([this](auto& out) {
         auto objective = gauge(metric::kSiteObjectiveRatio, "The share of requests that should succeed.");

@@ -1,6 +1,6 @@
-// bench-history FILE: makes a store with the history of two hosts for 90 days, as the rules of history.rules.yml
-// record it, among 100 other recorded series of each host, and the last six hours of what their agents send.
-// Then start a collector on FILE, and ask for the history as the page does.
+// bench-history FILE: makes a store with the history of two hosts for 90 days, as the rules of
+// history.rules.yml record it, among 100 other recorded series of each host, and the last six hours of what
+// their agents send. Then start a collector on FILE, and ask for the history as the page does.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -37,20 +37,18 @@ TimeSeries hourOf(std::vector<Label> labels, std::int64_t step, int number) {
 std::vector<TimeSeries> recorded(const std::string& host) {
     std::vector<TimeSeries> out;
     int number = 0;
-    for (const char* measure :
-         {"lag", "requests", "errors", "latency", "cpu", "memory", "disk", "network"}) {
-        out.push_back(hourOf(
-            {{"__name__", "instance_measure:history:avg5m"}, {"instance", host}, {"measure", measure}},
-            300'000, number));
-        out.push_back(hourOf(
-            {{"__name__", "instance_measure:history:max1h"}, {"instance", host}, {"measure", measure}},
-            kHour, number++));
+    for (const char* measure : {"lag", "requests", "errors", "latency", "cpu", "memory", "disk", "network"}) {
+        out.push_back(
+            hourOf({{"__name__", "instance_measure:history:avg5m"}, {"instance", host}, {"measure", measure}},
+                   300'000, number));
+        out.push_back(
+            hourOf({{"__name__", "instance_measure:history:max1h"}, {"instance", host}, {"measure", measure}},
+                   kHour, number++));
     }
     for (int i = 0; i < 100; ++i) {
-        out.push_back(hourOf({{"__name__", "instance_server:other:rate1m"},
-                              {"instance", host},
-                              {"server", std::to_string(i)}},
-                             60'000, i));
+        out.push_back(hourOf(
+            {{"__name__", "instance_server:other:rate1m"}, {"instance", host}, {"server", std::to_string(i)}},
+            60'000, i));
     }
     return out;
 }
@@ -58,7 +56,8 @@ std::vector<TimeSeries> recorded(const std::string& host) {
 std::vector<TimeSeries> observed(const std::string& host) {
     std::vector<TimeSeries> out;
     const auto add = [&](const char* name, std::vector<Label> labels) {
-        labels.insert(labels.end(), {{"__name__", name}, {"instance", host}, {"agent", host}, {"job", "node"}});
+        labels.insert(labels.end(),
+                      {{"__name__", name}, {"instance", host}, {"agent", host}, {"job", "node"}});
         out.push_back(hourOf(std::move(labels), 10'000, static_cast<int>(out.size())));
     };
     for (int cpu = 0; cpu < 8; ++cpu) {
