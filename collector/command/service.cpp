@@ -337,9 +337,9 @@ void Service::Parts::wire() {
         self::MetricsOptions{config.host, config.data, config.site.replication, seriesLimits(config.ingest),
                              [this](const auto& described) { metadata->note(described); }});
     receiver.emplace(*store, ingestLimits(config.ingest), nowMs, &*metadata);
-    prometheus_api.emplace(
-        api::PrometheusParts{*engine, *store, *rules, *metadata, [this] { return store->stats(); }},
-        serverFacts(config), static_cast<unsigned>(config.promql.max_concurrent));
+    prometheus_api.emplace(api::PrometheusParts{*engine, *store, *rules, *metadata, dispatcher->silences(),
+                                                [this] { return store->stats(); }},
+                           serverFacts(config), static_cast<unsigned>(config.promql.max_concurrent));
     metrics->addSource([this](auto& out) { receiver->addMetrics(out); });
     metrics->addSource([this](auto& out) { rules->addMetrics(out); });
     metrics->addSource([this](auto& out) { dispatcher->addMetrics(out); });

@@ -10,6 +10,7 @@ import { MEASURES, question, single } from './measures.js';
 const RANGES = [['1 h', 3600], ['6 h', 21600], ['24 h', 86400], ['7 days', 604800], ['30 days', 2592000], ['90 days', 7776000]];
 const MOST_HOSTS = 30;
 const LONGEST = 10 * 31536000;
+const LONGEST_TIMELINE = 7 * 86400;
 const PATIENCE_MS = 15000;
 
 let shown = readAddress();
@@ -138,6 +139,8 @@ function showControls() {
     button.setAttribute('aria-pressed', String(shown.end === null && Number(button.dataset.seconds) === shown.seconds));
   }
   const end = shown.end ?? Date.now() / 1000;
+  const range = shown.end === null ? { range: formatDuration(shown.seconds) } : { from: formatTime(end - shown.seconds), to: formatTime(end) };
+  $('history-events').replaceChildren(shown.seconds <= LONGEST_TIMELINE ? el('a', { href: '/timeline?' + new URLSearchParams(range) }, 'What happened in this time?') : '');
   $('from').value = toLocalInput(end - shown.seconds);
   $('to').value = toLocalInput(end);
 }
