@@ -15,7 +15,7 @@ SOURCES = Path(__file__).resolve().parents[3] / "collector"
 
 collector = Collector("ingest: { local: true }\n")
 browser = None
-end = now_ms() // 60_000 * 60_000
+end = 0  # of the samples: when they are written
 
 
 def series():
@@ -30,9 +30,10 @@ def series():
 
 @pytest.fixture(scope="module", autouse=True)
 def running():
-    global browser
+    global browser, end
     try:
         collector.start()
+        end = now_ms() // 60_000 * 60_000
         every = [(labels, sorted(samples)) for labels, samples in series()]
         assert collector.people("/api/v1/write", "POST", write_request(every), WRITE_HEADERS).status == 204
         browser = Browser("about:blank").watch()

@@ -18,7 +18,7 @@ DAY = 86_400_000
 
 collector = Collector("ingest: { local: true }\n")
 browser = None
-end = now_ms() // 10_000 * 10_000
+end = 0  # of the samples: when they are written
 
 
 def observed():
@@ -53,9 +53,10 @@ def visit(query=""):
 
 @pytest.fixture(scope="module", autouse=True)
 def running():
-    global browser
+    global browser, end
     try:
         collector.start()
+        end = now_ms() // 10_000 * 10_000
         every = [(labels, samples) for source in (observed(), recorded()) for labels, samples in source]
         assert collector.people("/api/v1/write", "POST", write_request(every), WRITE_HEADERS).status == 204
         browser = Browser("about:blank").watch()

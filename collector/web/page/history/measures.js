@@ -5,7 +5,7 @@ const DEVICES = '{device!~"lo|veth.*|docker.*|br-.*|virbr.*"}';
 
 export const MEASURES = [
   { name: 'lag', title: 'Replication lag', unit: 'seconds',
-    expression: (w) => `max by (instance) (label_replace(max_over_time(lapwing_replication_lag_seconds[${w}]), "instance", "$1", "replica", "(.*)"))` },
+    expression: (w) => `max by (instance) (label_replace(max by (replica) (max_over_time(lapwing_replication_lag_seconds[${w}])), "instance", "$1", "replica", "(.*)"))` },
   { name: 'requests', title: 'Requests', unit: 'rate',
     expression: (w) => `max by (instance) (rate(nginx_http_requests_total[${w}])) or sum by (instance) (max by (instance, proxy) (rate(haproxy_frontend_http_requests_total[${w}])))` },
   { name: 'errors', title: 'Errors (5xx)', unit: 'rate',
