@@ -72,6 +72,7 @@ export function completion(area, key, changed) {
   function close() {
     ++asked;
     list.hidden = true;
+    list.replaceChildren();
     shown = [];
     active = -1;
     said.textContent = '';
