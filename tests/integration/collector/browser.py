@@ -92,10 +92,15 @@ class Browser:
         return self.value("[...violations, ...failures].join('; ')")
 
     def until(self, script, seconds=20):
-        """The value of the script as soon as it is true."""
+        """The value of the script as soon as it is true, also on the page that is being loaded."""
         deadline = time.monotonic() + seconds
         while True:
-            value = self.value(script)
+            try:
+                value = self.value(script)
+            except AssertionError as error:
+                if "navigated" not in str(error):
+                    raise
+                value = None
             if value:
                 return value
             assert time.monotonic() < deadline, f"{script} is {value!r}: {self.text()}"

@@ -100,6 +100,7 @@ def test_the_library_of_the_charts_is_loaded_when_one_is_drawn():
 
 def points():
     """The values of each line that Chart.js draws, by name."""
+    until("document.querySelector('.legend') !== null")
     return browser.value("""(() => { const chart = Chart.getChart(document.querySelector('canvas'));
         return Object.fromEntries(chart.data.datasets.map((d) => [d.label, d.data.map((p) => p.y)])); })()""")
 
@@ -144,7 +145,8 @@ def test_the_address_follows_the_reader():
     found = urllib.parse.parse_qs(until("location.search.includes('3h') && location.search")[1:])
     assert found == {"g0.expr": ["lamp_brightness"], "g0.tab": ["0"], "g0.range_input": ["3h"]}, found
     assert browser.value("document.title") == "lamp_brightness \u00b7 Lapwing"
-    browser.value("window.before = true; location.reload()")
+    browser.value("window.before = true")
+    browser.call("Page.reload")
     until("!window.before && document.querySelector('canvas') !== null")
     assert browser.value("document.querySelector('textarea').value") == "lamp_brightness"
 

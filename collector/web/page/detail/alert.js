@@ -101,7 +101,8 @@ function showActive({ alert, rule }, told) {
 async function drawCourse(expression, start, end, labels, words) {
   if (Date.now() - chartAt < CHART_AGAIN_MS) return;
   chartAt = Date.now();
-  await course(expression, start, end, (metric) => Object.entries(metric).every(([label, value]) => label === '__name__' || labels[label] === undefined || labels[label] === value), words);
+  const any = await course(expression, start, end, (metric) => Object.entries(metric).every(([label, value]) => label === '__name__' || labels[label] === undefined || labels[label] === value), words);
+  if (!any) chartAt = 0;
 }
 
 async function refresh() {

@@ -34,7 +34,7 @@ const lineName = (metric) => Object.entries(metric).filter(([name]) => name !== 
 
 let drawn = null;
 
-/** Draws those series of the expression that `fits(metric)` accepts, from `start` to `end` (seconds). `words`: what the line is. */
+/** Draws those series of the expression that `fits(metric)` accepts, from `start` to `end` (seconds). `words`: what the line is. False if there is none. */
 export async function course(expression, start, end, fits, words) {
   const step = Math.max(10, Math.ceil((end - start) / POINTS / 10) * 10);
   const last = Math.floor(end / step) * step;
@@ -47,13 +47,14 @@ export async function course(expression, start, end, fits, words) {
   drawn = null;
   if (series.length === 0) {
     $('chart').replaceChildren(el('p', { class: 'note' }, 'No value in this time. '), el('p', { class: 'small' }, link));
-    return;
+    return false;
   }
   const place = el('div', { class: 'chart' });
   $('chart').replaceChildren(place);
   const chart = { label: words, start: first, end: last, series };
   drawn = await drawLines(place, chart);
   $('chart').append(legend(chart, drawn), el('p', { class: 'small soft' }, words + ' ', link));
+  return true;
 }
 
 /** Calls `refresh` now and at intervals. It tells of failures at the top, and leaves the rest of the page as it was. */

@@ -15,7 +15,8 @@ let chartAt = 0;
 async function drawCourse(end) {
   if (Date.now() - chartAt < CHART_AGAIN_MS) return;
   chartAt = Date.now();
-  await course('max by (id, subject, severity, confidence) (' + selector('lapwing_finding', { id, subject }) + ')', end - SPAN, end, () => true, '1 where the finding stood, by severity and confidence.');
+  const any = await course('max by (id, subject, severity, confidence) (' + selector('lapwing_finding', { id, subject }) + ')', end - SPAN, end, () => true, '1 where the finding stood, by severity and confidence.');
+  if (!any) chartAt = 0;
 }
 
 async function refresh() {
