@@ -58,10 +58,14 @@ function toldText(each) {
   return parts.join('; ');
 }
 
+function troubleText({ trouble, given_up: refused }) {
+  if (!trouble) return '';
+  return refused ? ', at ' + moment(trouble.since) + ': ' + trouble.reason : '. Since ' + moment(trouble.since) + ' it does not take messages: ' + trouble.reason;
+}
+
 function tellings(told) {
   if (told.length === 0) return part('Who was told', el('p', { class: 'note' }, 'No receiver is configured (notify in collector.yaml): nobody is told.'));
-  return part('Who was told', el('ul', { class: 'evidence small' }, ...told.map((each) => el('li', null, el('span', { class: 'source' }, each.receiver), toldText(each) +
-    (each.trouble ? '. Since ' + moment(each.trouble.since) + ' it does not take messages: ' + each.trouble.reason : '') + '.'))));
+  return part('Who was told', el('ul', { class: 'evidence small' }, ...told.map((each) => el('li', null, el('span', { class: 'source' }, each.receiver), toldText(each) + troubleText(each) + '.'))));
 }
 
 function silencing(labels) {
