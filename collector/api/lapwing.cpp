@@ -12,6 +12,7 @@
 #include "collector/api/replication.h"
 #include "collector/api/topology.h"
 #include "collector/clock/site_clock.h"
+#include "collector/notify/dispatcher.h"
 #include "collector/self/agent_book.h"
 #include "collector/trust/identities.h"
 #include "common/model/clock.h"
@@ -193,6 +194,40 @@ void LapwingApi::clocks(Responder& responder) const {
     });
 }
 
+void LapwingApi::notifications(const Request& request, Responder& responder) const {
+    const auto form = parseForm(request.query);
+    const auto told = dispatcher_.told(first(form.values, "fingerprint"));
+    success(responder, [&](JsonWriter& json) {
+        json.StartArray();
+        for (const auto& each : told) {
+            json.StartObject();
+            field(json, "receiver", each.receiver);
+            key(json, "known");
+            json.Bool(each.told.has_value());
+            const auto alert = each.told.value_or(notify::Told{});
+            field(json, "told", !alert.at ? "nothing" : alert.firing ? "firing" : "resolved");
+            timeOrNull(json, "at", alert.at);
+            key(json, "waiting");
+            json.Bool(alert.waiting);
+            key(json, "muted");
+            json.Bool(alert.muted);
+            key(json, "given_up");
+            json.Bool(alert.given_up);
+            key(json, "trouble");
+            if (each.trouble) {
+                json.StartObject();
+                timeOrNull(json, "since", each.trouble->since);
+                field(json, "reason", each.trouble->reason);
+                json.EndObject();
+            } else {
+                json.Null();
+            }
+            json.EndObject();
+        }
+        json.EndArray();
+    });
+}
+
 bool LapwingApi::handle(Request& request, Responder& responder) const {
     constexpr std::string_view prefix = "/api/lapwing/v1/";
     if (!request.path.starts_with(prefix)) {
@@ -200,7 +235,7 @@ bool LapwingApi::handle(Request& request, Responder& responder) const {
     }
     const std::string name = request.path.substr(prefix.size());
     const bool known = name == "findings" || name == "replication" || name == "agents" ||
-                       name == "topology" || name == "whatif" || name == "clocks";
+                       name == "topology" || name == "whatif" || name == "clocks" || name == "notifications";
     if (!known) {
         return false;
     }
@@ -219,6 +254,8 @@ bool LapwingApi::handle(Request& request, Responder& responder) const {
         whatIf(request, responder);
     } else if (name == "clocks") {
         clocks(responder);
+    } else if (name == "notifications") {
+        notifications(request, responder);
     } else {
         agents(responder);
     }

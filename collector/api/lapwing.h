@@ -12,6 +12,9 @@ class Watch;
 namespace lapwing::clock {
 class SiteClock;
 }
+namespace lapwing::notify {
+class Dispatcher;
+}
 namespace lapwing::self {
 class AgentBook;
 }
@@ -22,19 +25,21 @@ class Identities;
 namespace lapwing::api {
 
 /// Lapwing's own API, in Prometheus' envelope:
-/// /api/lapwing/v1/{findings,replication,topology,whatif,agents,clocks}. It only reads. Safe from any thread;
-/// all references must outlive it.
+/// /api/lapwing/v1/{findings,replication,topology,whatif,agents,clocks,notifications}. It only reads. Safe
+/// from any thread; all references must outlive it.
 class LapwingApi {
   public:
     LapwingApi(const analysis::Analyst& analyst, const analysis::replication::Watch& replication,
                self::AgentBook& agents, clock::SiteClock& clock, const trust::Identities* identities,
-               const analysis::Acceptances& acceptances)
+               const analysis::Acceptances& acceptances,
+               const notify::Dispatcher& dispatcher)
         : analyst_(analyst),
           replication_(replication),
           agents_(agents),
           clock_(clock),
           identities_(identities),
-          acceptances_(acceptances) {}
+          acceptances_(acceptances),
+          dispatcher_(dispatcher) {}
 
     /// False, without an answer, if the path does not belong to this API.
     bool handle(Request& request, Responder& responder) const;
@@ -46,6 +51,7 @@ class LapwingApi {
     void whatIf(const Request& request, Responder& responder) const;
     void agents(Responder& responder) const;
     void clocks(Responder& responder) const;
+    void notifications(const Request& request, Responder& responder) const;
 
     const analysis::Analyst& analyst_;
     const analysis::replication::Watch& replication_;
@@ -53,6 +59,7 @@ class LapwingApi {
     clock::SiteClock& clock_;
     const trust::Identities* const identities_;  ///< null: no agents
     const analysis::Acceptances& acceptances_;
+    const notify::Dispatcher& dispatcher_;
 };
 
 }  // namespace lapwing::api

@@ -108,7 +108,8 @@ Gate peopleGate(Admission admission) {
 }
 
 bool isSlowForPeople(const Request& request) {
-    return request.path.starts_with("/api/v1/") || request.path == "/federate";
+    return request.path.starts_with("/api/v1/") || request.path == "/federate" ||
+           request.path == "/api/lapwing/v1/timeline";
 }
 
 Handler peopleHandler(const PeopleParts& parts, Handler local_write) {

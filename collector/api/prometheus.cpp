@@ -14,6 +14,7 @@
 #include "collector/api/result_json.h"
 #include "collector/api/rules_json.h"
 #include "collector/api/targets.h"
+#include "collector/api/timeline.h"
 #include "collector/limits/query_limits.h"
 #include "collector/promql/engine.h"
 #include "collector/promql/pretty.h"
@@ -48,7 +49,7 @@ struct PrometheusApi::Route {
     void (PrometheusApi::*answer)(const Call& call) const;
 };
 
-const std::array<PrometheusApi::Route, 23> PrometheusApi::kRoutes = {{
+const std::array<PrometheusApi::Route, 24> PrometheusApi::kRoutes = {{
     {"/api/v1/query", true, false, &PrometheusApi::query},
     {"/api/v1/query_range", true, false, &PrometheusApi::queryRange},
     {"/api/v1/query_exemplars", true, false, &PrometheusApi::queryExemplars},
@@ -72,6 +73,7 @@ const std::array<PrometheusApi::Route, 23> PrometheusApi::kRoutes = {{
     {"/api/v1/status/tsdb", false, true, &PrometheusApi::tsdb},
     {"/api/v1/status/walreplay", false, false, &PrometheusApi::walReplay},
     {"/federate", false, true, &PrometheusApi::federate},
+    {"/api/lapwing/v1/timeline", false, true, &PrometheusApi::timeline},
 }};
 
 void PrometheusApi::run(const Call& call, std::size_t limit, const Evaluation& evaluation) const {
@@ -339,6 +341,13 @@ void PrometheusApi::federate(const Call& call) const {
     const auto& options = parts_.engine.options();
     answerFederate(parts_.data, nowMs(), options.lookback_ms, options.max_samples, call.request,
                    call.parameters, call.responder);
+}
+
+void PrometheusApi::timeline(const Call& call) const {
+    if (!call.problem.empty()) {
+        return failure(call.responder, 400, "bad_data", "error parsing form values: " + call.problem);
+    }
+    answerTimeline(parts_.data, parts_.silences, call.parameters, call.responder);
 }
 
 void PrometheusApi::answer(const Route& route, Request& request, Responder& responder) const {

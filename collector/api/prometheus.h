@@ -17,6 +17,9 @@
 namespace lapwing::ingest {
 class MetadataBook;
 }
+namespace lapwing::notify {
+class Silences;
+}
 namespace lapwing::promql {
 class Engine;
 struct Result;
@@ -37,10 +40,12 @@ struct PrometheusParts {
     const storage::Queryable& data;
     const rules::RuleManager& rules;
     const ingest::MetadataBook& metadata;
+    const notify::Silences& silences;
     std::function<storage::StoreStats()> stats;
 };
 
-/// Prometheus' HTTP API as docs/api.md lists it, and /federate. A few queries are evaluated at a time,
+/// Prometheus' HTTP API as docs/api.md lists it, /federate, and of Lapwing's own what reads the store:
+/// /api/lapwing/v1/timeline. A few queries are evaluated at a time,
 /// each within the memory of one query (QueryLimits), and the others wait for their turn. A query ends early
 /// when its client has hung up. Safe from any thread.
 class PrometheusApi {
@@ -72,7 +77,7 @@ class PrometheusApi {
     enum class Outcome { success, error, timeout, cancelled };
     using Evaluation = std::function<Expected<promql::Result>(const promql::Engine&)>;
 
-    static const std::array<Route, 23> kRoutes;
+    static const std::array<Route, 24> kRoutes;
 
     void answer(const Route& route, Request& request, Responder& responder) const;
     /// `body`: of a POST.
@@ -105,6 +110,7 @@ class PrometheusApi {
     void walReplay(const Call& call) const;
     void notifications(const Call& call) const;
     void federate(const Call& call) const;
+    void timeline(const Call& call) const;
 
     const PrometheusParts parts_;
     const ServerFacts facts_;

@@ -345,9 +345,9 @@ void Service::Parts::wire() {
         self::MetricsOptions{config.host, config.data, config.site.replication, seriesLimits(config.ingest),
                              [this](const auto& described) { metadata->note(described); }});
     receiver.emplace(*store, ingestLimits(config.ingest), nowMs, &*metadata);
-    prometheus_api.emplace(
-        api::PrometheusParts{*engine, *store, *rules, *metadata, [this] { return store->stats(); }},
-        serverFacts(config), static_cast<unsigned>(config.promql.max_concurrent));
+    prometheus_api.emplace(api::PrometheusParts{*engine, *store, *rules, *metadata, dispatcher->silences(),
+                                                [this] { return store->stats(); }},
+                           serverFacts(config), static_cast<unsigned>(config.promql.max_concurrent));
     metrics->addSource([this](auto& out) { receiver->addMetrics(out); });
     metrics->addSource([this](auto& out) { rules->addMetrics(out); });
     metrics->addSource([this](auto& out) { dispatcher->addMetrics(out); });
@@ -360,7 +360,7 @@ void Service::Parts::wire() {
     forwarder.emplace(config.forward, *store);
     metrics->addSource([this](auto& out) { forwarder->addMetrics(out); });
     lapwing_api.emplace(*analyst, *replication, *agents, clock, identities ? &*identities : nullptr,
-                        *acceptances);
+                        *acceptances, *dispatcher);
     metrics->addSource([this](auto& out) { addClockMetrics(out); });
     metrics->addSource([this](auto& out) {
         auto objective = gauge(metric::kSiteObjectiveRatio, "The share of requests that should succeed.");

@@ -157,7 +157,7 @@ std::string teamsCard(const Notification& notification, const std::string& exter
         json.StartObject();
         json::put(json, "type", "Action.OpenUrl");
         json::put(json, "title", "Lapwing");
-        json::put(json, "url", external_url);
+        json::put(json, "url", messagePage(external_url, notification));
         json.EndObject();
         json.EndArray();
     }
@@ -179,6 +179,11 @@ std::string slackPayload(const Notification& notification, const std::string& ex
         for (const auto& line : lines.more) {
             text += "\n" + slackText(line);
         }
+        // The title links to a single alert. Percent-encoded addresses hold none of Slack's control
+        // characters.
+        if (count > 1 && !external_url.empty()) {
+            text += "\n<" + alertPage(external_url, notification.alerts[i]) + "|page>";
+        }
     }
     if (count < notification.alerts.size()) {
         text += "\n" + omitted(notification);
@@ -193,7 +198,7 @@ std::string slackPayload(const Notification& notification, const std::string& ex
     json::put(json, "fallback", slackText(subject));
     json::put(json, "title", slackText(subject));
     if (!external_url.empty()) {
-        json::put(json, "title_link", external_url);
+        json::put(json, "title_link", messagePage(external_url, notification));
     }
     json::put(json, "text", text);
     json::put(json, "mrkdwn_in", std::array{"text"});

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "collector/notify/payload.h"
 #include "common/model/labels_json.h"
 
 namespace lapwing::notify {
@@ -421,6 +422,24 @@ std::size_t DeliveryTable::waiting() const {
     return static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
         return !entry.second.muted() && hasNews(entry.second);
     }));
+}
+
+std::optional<Told> DeliveryTable::told(std::string_view alert_fingerprint) const {
+    for (const auto& [labels, entry] : entries_) {
+        if (fingerprint(labels) != alert_fingerprint) {
+            continue;
+        }
+        Told out;
+        out.firing = entry.sent == Sent::firing && !entry.given_up;
+        if (entry.sent != Sent::nothing && !entry.given_up) {
+            out.at = entry.sent_at;
+        }
+        out.muted = entry.muted();
+        out.waiting = !entry.muted() && hasNews(entry);
+        out.given_up = entry.given_up;
+        return out;
+    }
+    return std::nullopt;
 }
 
 std::string DeliveryTable::save() const {

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,15 @@ struct DeliveryFailure {
     Kind kind = Kind::later;
     std::string message;                                   ///< one line, without secrets
     std::optional<std::chrono::milliseconds> retry_after;  ///< the receiver asks for this pause
+};
+
+/// What a receiver knows of one alert.
+struct Told {
+    bool firing = false;            ///< it was told that the alert fires, and of no end
+    std::optional<TimestampMs> at;  ///< when; none: it knows nothing of it
+    bool waiting = false;           ///< there is news that it has not accepted
+    bool muted = false;             ///< silenced or inhibited
+    bool given_up = false;          ///< it refused the notification too often
 };
 
 using Delivered = tl::expected<void, DeliveryFailure>;
@@ -101,6 +111,10 @@ class DeliveryTable {
 
     /// The number of unmuted alerts with news that the receiver has not got.
     std::size_t waiting() const;
+
+    /// Of the alert with this fingerprint (payload.h). None if the table has no such alert: it has ended, and
+    /// there is nothing left to tell.
+    std::optional<Told> told(std::string_view alert_fingerprint) const;
 
     std::string save() const;
     Expected<void> restore(const std::string& saved, TimestampMs now);

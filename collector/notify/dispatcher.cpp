@@ -134,6 +134,14 @@ std::vector<ReceiverStatus> Dispatcher::status() const {
     return out;
 }
 
+std::vector<ReceiverTold> Dispatcher::told(const std::string& fingerprint) const {
+    std::vector<ReceiverTold> out;
+    for (const auto& lane : state_->lanes) {
+        out.push_back(lane->told(fingerprint));
+    }
+    return out;
+}
+
 void Dispatcher::addMetrics(std::vector<prometheus::MetricFamily>& out) const {
     // As long as a receiver gets a refused alert again, see DeliveryTable.
     constexpr std::int64_t told_ms = 3'600'000;

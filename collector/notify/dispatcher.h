@@ -109,6 +109,14 @@ struct ReceiverStatus {
     std::optional<DeliveryTrouble> refused;  ///< the last notification that was given up
 };
 
+/// What one receiver knows of an alert.
+struct ReceiverTold {
+    std::string receiver;
+    std::optional<Told> told;
+    /// The last refusal if the alert was given up; else why the receiver takes no messages now.
+    std::optional<DeliveryTrouble> trouble;
+};
+
 struct DispatcherOptions {
     std::int64_t gather_ms = 200;        ///< alerts that arrive within this time go in one notification
     std::int64_t first_retry_ms = 1000;  ///< doubled with each failure
@@ -138,6 +146,8 @@ class Dispatcher : public Notifier {
     void send(std::vector<Alert> alerts) override;
     Suppression suppression(const Labels& alert, const std::vector<const Labels*>& firing) const override;
     std::vector<ReceiverStatus> status() const;
+    /// Of the alert with this fingerprint (payload.h), by receiver.
+    std::vector<ReceiverTold> told(const std::string& fingerprint) const;
     /// The metrics of docs/metrics.md, by receiver.
     void addMetrics(std::vector<prometheus::MetricFamily>& out) const;
     Silences& silences();

@@ -103,6 +103,13 @@ ReceiverStatus Lane::status() const {
     return out;
 }
 
+ReceiverTold Lane::told(const std::string& fingerprint) const {
+    const MutexLock lock(mutex_);
+    auto told = table_.told(fingerprint);
+    const bool given_up = told && told->given_up;
+    return {receiver_->name, told, given_up ? status_.refused : status_.failing};
+}
+
 void Lane::save() {
     const auto saved = store_.putState(receiver_->state_name, table_.save());
     if (!saved) {

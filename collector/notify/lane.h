@@ -46,6 +46,7 @@ class Lane {
     TimestampMs pulsePassed() const { return pulse_passed_; }
 
     ReceiverStatus status() const;
+    ReceiverTold told(const std::string& fingerprint) const;
 
   private:
     using Clock = std::chrono::steady_clock;

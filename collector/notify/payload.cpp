@@ -20,17 +20,6 @@ namespace {
 
 constexpr std::size_t kMostSubject = 200;
 
-/// Prometheus' model.LabelSet.Fingerprint: FNV-1a over names and values, each terminated by 0xff.
-std::string fingerprint(const Labels& labels) {
-    auto hash = fnv1a("");
-    for (const auto& label : labels) {
-        hash = fnv1a("\xff", fnv1a(label.value, fnv1a("\xff", fnv1a(label.name, hash))));
-    }
-    std::array<char, 17> buffer{};
-    std::snprintf(buffer.data(), buffer.size(), "%016llx", static_cast<unsigned long long>(hash));
-    return buffer.data();
-}
-
 Labels common(const Notification& notification, Labels Alert::*which) {
     std::vector<Label> out;
     if (notification.alerts.empty()) {
@@ -69,6 +58,30 @@ std::size_t firingCount(const Notification& notification) {
 }
 
 }  // namespace
+
+/// Prometheus' model.LabelSet.Fingerprint: FNV-1a over names and values, each terminated by 0xff.
+std::string fingerprint(const Labels& labels) {
+    auto hash = fnv1a("");
+    for (const auto& label : labels) {
+        hash = fnv1a("\xff", fnv1a(label.value, fnv1a("\xff", fnv1a(label.name, hash))));
+    }
+    std::array<char, 17> buffer{};
+    std::snprintf(buffer.data(), buffer.size(), "%016llx", static_cast<unsigned long long>(hash));
+    return buffer.data();
+}
+
+std::string alertPage(const std::string& external_url, const Alert& alert) {
+    if (external_url.empty()) {
+        return "";
+    }
+    return external_url + "/alert?name=" + percentEncode(alert.labels.get("alertname")) +
+           "&fingerprint=" + fingerprint(alert.labels);
+}
+
+std::string messagePage(const std::string& external_url, const Notification& notification) {
+    return notification.alerts.size() == 1 ? alertPage(external_url, notification.alerts.front())
+                                           : external_url;
+}
 
 std::string webhookPayload(const Notification& notification, const std::string& receiver,
                            const std::string& external_url) {
@@ -166,7 +179,9 @@ std::string mailBody(const Notification& notification, const std::string& extern
                 out += annotation.name + ": " + annotation.value + "\n";
             }
         }
-        out += "labels: " + alert.labels.toString() + "\n\n";
+        out += "labels: " + alert.labels.toString() + "\n";
+        const auto page = alertPage(external_url, alert);
+        out += (page.empty() ? "" : "page: " + page + "\n") + "\n";
     }
     if (!external_url.empty()) {
         out += external_url + "\n";

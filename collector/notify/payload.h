@@ -6,6 +6,15 @@
 
 namespace lapwing::notify {
 
+/// Prometheus' fingerprint of an alert's labels, 16 hexadecimal digits.
+std::string fingerprint(const Labels& labels);
+
+/// The address of the alert's own page: "EXTERNAL/alert?name=ALERTNAME&fingerprint=..."; "" without an
+/// external URL.
+std::string alertPage(const std::string& external_url, const Alert& alert);
+/// The same for a message: the page of its alert if it is about one alert, else the external URL.
+std::string messagePage(const std::string& external_url, const Notification& notification);
+
 /// Alertmanager's webhook payload, version 4
 /// (https://prometheus.io/docs/alerting/latest/configuration/#webhook_config).
 std::string webhookPayload(const Notification& notification, const std::string& receiver,

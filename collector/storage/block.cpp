@@ -202,7 +202,6 @@ bool BlockDirectory::decode(const Entry& entry, std::string_view values, Timesta
     const auto end = std::upper_bound(begin, column.times.end(), to);
     const auto first = static_cast<std::size_t>(begin - column.times.begin());
     const auto last = static_cast<std::size_t>(end - column.times.begin());
-    out.reserve(out.size() + (last - first));
     for (std::size_t i = first; i < last; ++i) {
         out.push_back(Sample{column.times[i], numbers[i]});
     }

@@ -1,4 +1,5 @@
 import { chip, el, fold, part } from './dom.js';
+import { fingerprint } from './detail/fingerprint.js';
 import { severityKind } from './words.js';
 
 export const alertTitle = (alert) => alert.annotations.summary || alert.labels.alertname;
@@ -22,7 +23,7 @@ export function showAlerts(alerts) {
       if (alert.annotations.next_step) body.append(el('p', null, 'Next step: ' + alert.annotations.next_step));
       const list = el('dl', { class: 'small' });
       for (const [name, value] of Object.entries(alert.labels)) list.append(el('dt', null, name), el('dd', null, value));
-      body.append(list);
+      body.append(list, el('p', { class: 'small' }, el('a', { href: '/alert?' + new URLSearchParams({ name: alert.labels.alertname, fingerprint: fingerprint(alert.labels) }) }, 'Its own page')));
       node.append(body);
       return node;
     });

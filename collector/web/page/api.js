@@ -3,14 +3,17 @@ const PATIENCE_MS = 8000;
 export class SignedOut extends Error {}
 class Unavailable extends Error {}
 
-export async function get(path, signal) {
+/** The whole answer: `data`, and `warnings` if there are any. */
+export async function ask(path, signal) {
   // Bookmarked addresses may contain a name and a password, which fetch() refuses. Build the URL from the origin instead.
   const response = await fetch(location.origin + path, { signal, cache: 'no-store', credentials: 'same-origin' });
   if (response.status === 401) throw new SignedOut();
   const answer = await response.json();
   if (answer.status !== 'success') throw new (response.status === 503 ? Unavailable : Error)(answer.error || 'HTTP status ' + response.status);
-  return answer.data;
+  return answer;
 }
+
+export const get = async (path, signal) => (await ask(path, signal)).data;
 
 const QUERIES = {
   up: 'up',

@@ -43,3 +43,11 @@ export function fold(key, open, options, ...children) {
   node.addEventListener('toggle', () => opened.set(key, node.open));
   return node;
 }
+
+/** Copies the text. Browsers allow that to pages over TLS or on this machine only. */
+export function copyButton(text) {
+  if (!navigator.clipboard) return null;
+  const button = el('button', { type: 'button', class: 'copy small' }, 'Copy');
+  button.addEventListener('click', () => navigator.clipboard.writeText(text).then(() => { button.textContent = 'Copied'; }));
+  return button;
+}

@@ -1,4 +1,4 @@
-import { $, chip, el, evidence, fold, part } from './dom.js';
+import { $, chip, copyButton, el, evidence, fold, part } from './dom.js';
 import { severityKind } from './words.js';
 
 const cardOf = (finding) => 'finding-' + encodeURIComponent(finding.id + '/' + finding.subject);
@@ -15,14 +15,6 @@ export function findingLink(finding) {
     card.querySelector('summary').focus({ preventScroll: true });
   });
   return link;
-}
-
-/** Copies the text. Browsers allow that to pages over TLS or on this machine only. */
-function copyButton(text) {
-  if (!navigator.clipboard) return null;
-  const button = el('button', { type: 'button', class: 'copy small' }, 'Copy');
-  button.addEventListener('click', () => navigator.clipboard.writeText(text).then(() => { button.textContent = 'Copied'; }));
-  return button;
 }
 
 export function showFindings(findings) {
@@ -42,7 +34,7 @@ export function showFindings(findings) {
       if (finding.evidence.length) body.append(el('h4', null, 'Evidence'), evidence(finding.evidence));
       if (finding.remedy) body.append(el('h4', null, 'Remedy', copyButton(finding.remedy)), el('pre', { class: 'remedy' }, finding.remedy));
       if (finding.not_assessed.length) body.append(el('h4', null, 'Not assessed'), el('ul', { class: 'small soft' }, ...finding.not_assessed.map((t) => el('li', null, t))));
-      body.append(el('p', { class: 'soft small' }, 'Since ' + new Date(finding.since).toLocaleString()));
+      body.append(el('p', { class: 'soft small' }, 'Since ' + new Date(finding.since).toLocaleString() + '. ', el('a', { href: '/finding?' + new URLSearchParams({ id: finding.id, subject: finding.subject }) }, 'Its own page')));
       node.append(body);
       return node;
     });

@@ -13,6 +13,12 @@ import time
 
 from harness import free_port
 
+KEYS = {"Enter": 13, "Tab": 9, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "ArrowRight": 39}
+# Collects what the policy of a page refuses, and errors of its scripts.
+WATCH = """window.violations = []; window.failures = [];
+    document.addEventListener('securitypolicyviolation', (e) => violations.push(e.violatedDirective + ' ' + e.blockedURI));
+    addEventListener('error', (e) => failures.push(e.message));
+    addEventListener('unhandledrejection', (e) => failures.push(String(e.reason)));"""
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
@@ -75,6 +81,35 @@ class Browser:
 
     def text(self, selector="body"):
         return self.value(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
+
+    def watch(self):
+        """complaints() answers from the next page on."""
+        self.call("Page.enable")
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
+        return self
+
+    def complaints(self):
+        return self.value("[...violations, ...failures].join('; ')")
+
+    def until(self, script, seconds=20):
+        """The value of the script as soon as it is true, also on the page that is being loaded."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                value = self.value(script)
+            except AssertionError as error:
+                if "navigated" not in str(error):
+                    raise
+                value = None
+            if value:
+                return value
+            assert time.monotonic() < deadline, f"{script} is {value!r}: {self.text()}"
+            time.sleep(0.1)
+
+    def press(self, key):
+        text = {"text": "\r"} if key == "Enter" else {}
+        for kind, more in (("keyDown", text), ("keyUp", {})):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=KEYS[key], **more)
 
     def close(self):
         self.process.kill()

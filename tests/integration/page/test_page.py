@@ -203,3 +203,9 @@ def test_it_comes_back_by_itself():
 def test_nothing_comes_from_elsewhere():
     names = browser.value("performance.getEntriesByType('resource').map((e) => new URL(e.name).host).join(' ')")
     assert set(names.split()) == {f"127.0.0.1:{collector.people_port}"}, names
+
+
+def test_the_first_page_is_small():
+    sizes = browser.value("""Object.fromEntries(performance.getEntriesByType('resource').filter((e) => !e.name.includes('/api/'))
+        .map((e) => [new URL(e.name).pathname, e.decodedBodySize]))""")
+    assert "/app.js" in sizes and "/chart.min.js" not in sizes and sum(sizes.values()) <= 250_000, sizes

@@ -313,9 +313,16 @@ TEST_CASE("Slack gets plain text from any annotation") {
         R"j({"attachments":[{"color":"danger","fallback":"[FIRING:1] A (x, y)","title":"[FIRING:1] A (x, y)",)j"
         R"j("title_link":"http://mon","text":"*FIRING: &lt;!channel&gt; a &amp; *)j" +
             space + "b*" + space + R"j( \"q\"*\none\ntwo\nrun `)j" + space + "x`" + space +
-            R"j(\nsince 2023-11-14T22:13:20.000Z\n*RESOLVED: A on y*\nended 2023-11-14T22:13:21.000Z",)j"
+            R"j(\nsince 2023-11-14T22:13:20.000Z\n<http://mon/alert?name=A&fingerprint=)j" +
+            notify::fingerprint(notification.alerts[0].labels) +
+            R"j(|page>\n*RESOLVED: A on y*\nended 2023-11-14T22:13:21.000Z\n<http://mon/alert?name=A&fingerprint=)j" +
+            notify::fingerprint(notification.alerts[1].labels) +
+            R"j(|page>",)j"
             R"j("mrkdwn_in":["text"]}]})j");
     notification.alerts.erase(notification.alerts.begin());
+    CHECK(notify::slackPayload(notification, "http://mon")
+              .find(R"j("title_link":"http://mon/alert?name=A&fingerprint=)j") != std::string::npos);
+    CHECK(notify::slackPayload(notification, "").find("page>") == std::string::npos);
     CHECK(notify::slackPayload(notification, "").find(R"j("color":"good","fallback":"[RESOLVED] A (y)")j") !=
           std::string::npos);
 }
@@ -333,7 +340,8 @@ TEST_CASE("Teams gets an adaptive card that is not too large") {
         R"j("wrap":true,"color":"Attention"},)j"
         R"j({"type":"TextBlock","text":"FIRING: \\[a\\]\\(http://x\\) \\_b\\_","wrap":true,"weight":"Bolder"},)j"
         R"j({"type":"TextBlock","text":"since 2023\\-11\\-14T22:13:20.000Z","wrap":true,"spacing":"None"}],)j"
-        R"j("actions":[{"type":"Action.OpenUrl","title":"Lapwing","url":"http://mon"}]}}]})j");
+        R"j("actions":[{"type":"Action.OpenUrl","title":"Lapwing","url":"http://mon/alert?name=A&fingerprint=)j" +
+            notify::fingerprint(notification.alerts[0].labels) + R"j("}]}}]})j");
     for (int i = 0; i < 100; ++i) {
         notification.alerts.push_back(alert("A", "host-" + std::to_string(i)));
         notification.alerts.back().annotations =
@@ -391,6 +399,10 @@ TEST_CASE("a mail about a finding has its title in the subject, and repeats no t
           "FIRING: Critical finding F2 (confirmed): MySQL is open\nsince 2023-11-14T22:13:20.000Z\n\n"
           "description: attempt from web-02: it connected. More.\nnext_step: nft - more\n"
           "labels: {alertname=\"CriticalFinding\", instance=\"web-01\"}\n\n");
+    CHECK(notify::mailBody(notification, "http://mon")
+              .find("web-01\"}\npage: http://mon/alert?name=CriticalFinding&fingerprint=" +
+                    notify::fingerprint(notification.alerts[0].labels) + "\n\nhttp://mon\n") !=
+          std::string::npos);
     notification.alerts.push_back(alert("CriticalFinding", "web-02"));
     notification.alerts[0].annotations.set("title", std::string(199, 'x'));
     CHECK(notify::mailSubject(notification).size() == 200);
@@ -627,4 +639,27 @@ TEST_CASE("a lesser alert that ends within the wait of its group is not sent") {
     table.put(alert("A", "x"), kNow + 20'000);
     table.put(alert("A", "x", false), kNow + 31'000);
     CHECK(names(table.due(kNow + 31'000)) == Names{"-x"});
+}
+
+TEST_CASE("the address of an alert's page holds no sign that ends it") {
+    auto odd = alert("A b&c|<d>", "x");
+    CHECK(notify::alertPage("http://mon", odd) ==
+          "http://mon/alert?name=A%20b%26c%7C%3Cd%3E&fingerprint=" + notify::fingerprint(odd.labels));
+    CHECK(notify::alertPage("", odd).empty());
+}
+
+TEST_CASE("the table says what the receiver was told of an alert") {
+    DeliveryTable table(DeliveryTable::Options{});
+    const auto one = alert("A", "x");
+    const auto of = notify::fingerprint(one.labels);
+    CHECK(!table.told(of));
+    table.put(one, kNow);
+    REQUIRE(table.told(of));
+    CHECK(!table.told(of)->at);
+    CHECK(table.told(of)->waiting);
+    table.accept(*table.due(kNow), kNow + 1);
+    CHECK(table.told(of)->at == kNow + 1);
+    CHECK(table.told(of)->firing);
+    CHECK(!table.told(of)->waiting);
+    CHECK(!table.told(notify::fingerprint(alert("A", "y").labels)));
 }
