@@ -18,12 +18,12 @@ int dispatch(int argc, char** argv) {
     int code = collector::kFine;
 
     app.add_subcommand("run", "Run the collector")->callback([&] { code = collector::runService(config); });
-    std::string user;
+    std::string service_user;
     auto* check_config =
         app.add_subcommand("check-config", "Report all errors of the configuration and its rules");
-    check_config->add_option("--user", user,
+    check_config->add_option("--user", service_user,
                              "Judge the files as this user; default: as the collector's unit has it");
-    check_config->callback([&] { code = collector::checkConfig(config, user); });
+    check_config->callback([&] { code = collector::checkConfig(config, service_user); });
 
     std::vector<std::string> rule_files;
     auto* check_rules = app.add_subcommand("check-rules", "Report all errors of rule files");
@@ -39,9 +39,9 @@ int dispatch(int argc, char** argv) {
     auto* examine = app.add_subcommand(
         "doctor", "Show for each thing that the collector needs what was tried, the result and the fix");
     examine->add_flag("--json", json, "Print JSON");
-    examine->add_option("--user", user,
+    examine->add_option("--user", service_user,
                         "Judge the files as this user; default: as the running collector, or its unit");
-    examine->callback([&] { code = collector::doctor(config, user, json); });
+    examine->callback([&] { code = collector::doctor(config, service_user, json); });
     lists("status", "Show the state of the collector and the site", &collector::showStatus);
     collector::FindingsRequest findings_request;
     auto* findings = app.add_subcommand("findings", "List the findings: faults and risks");

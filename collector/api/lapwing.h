@@ -31,8 +31,7 @@ class LapwingApi {
   public:
     LapwingApi(const analysis::Analyst& analyst, const analysis::replication::Watch& replication,
                self::AgentBook& agents, clock::SiteClock& clock, const trust::Identities* identities,
-               const analysis::Acceptances& acceptances,
-               const notify::Dispatcher& dispatcher)
+               const analysis::Acceptances& acceptances, const notify::Dispatcher& dispatcher)
         : analyst_(analyst),
           replication_(replication),
           agents_(agents),
