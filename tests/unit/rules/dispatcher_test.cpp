@@ -431,7 +431,7 @@ TEST_CASE("every error in the configuration of notifications is reported") {
   - { uri: "http://x/" }
   - { url: "https://x/", url_file: ")" +
                                        token +
-                                       R"(", format: discord }
+                                       R"(", format: carrier }
   - { url: "http://hooks.example.org/", bearer_token_file: ")" +
                                        token + R"(" }
   - { url: "http://127.0.0.1:8/", bearer_token_file: ")" +
@@ -459,9 +459,10 @@ inhibit: [ { source: "severity critical", equal: [ instance ] } ]
               "c.yaml:3:12: webhook[1].url must not hold credentials; use bearer_token_file",
               "c.yaml:4:7: unknown key \"uri\" in webhook[2]; did you mean \"url\"?",
               "c.yaml:4:5: webhook[2] needs a url",
-              "c.yaml:5:12: webhook[3] has both url and url_file",
               "c.yaml:5:" + std::to_string(48 + token.size()) +
-                  ": webhook[3].format must be alertmanager, slack or teams",
+                  ": webhook[3].format must be alertmanager, slack, teams, discord, ntfy, telegram or "
+                  "pagerduty",
+              "c.yaml:5:12: webhook[3] has both url and url_file",
               "c.yaml:6:60: webhook[4] would send the token in clear: use https, or a loopback address",
               "c.yaml:7:54: webhook[5].bearer_token_file: reading " + readable +
                   ": others than its owner may read it; chmod 0600 it",
