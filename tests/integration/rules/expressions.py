@@ -107,6 +107,7 @@ EXPORTERS = {
     "node_memory_MemAvailable_bytes": "",
     "node_memory_MemTotal_bytes": "",
     "node_netstat_TcpExt_ListenOverflows": "",
+    "node_netstat_Tcp_OutSegs": "",
     "node_netstat_Tcp_RetransSegs": "",
     "node_network_receive_bytes_total": "device",
     "node_network_receive_drop_total": "device",

@@ -328,6 +328,7 @@ BAD = [
     ("BondLinkDown", "warning", [("node_bonding_slaves", {}, 2), ("node_bonding_active", {}, 1)], {**SERVICE, "master": "master"}, {}),
     ("ConntrackNearLimit", "critical", [("node_nf_conntrack_entries", {}, 81), ("node_nf_conntrack_entries_limit", {}, 100)], SERVICE, {}),
     ("OpenFilesNearLimit", "warning", [("node_filefd_allocated", {}, 81), ("node_filefd_maximum", {}, 100)], SERVICE, {}),
+    ("PacketsLost", "warning", [("node_netstat_Tcp_RetransSegs", {}, [0, 500]), ("node_netstat_Tcp_OutSegs", {}, [0, 1000])], SERVICE, {}),
     ("ListenQueueFull", "critical", [("node_netstat_TcpExt_ListenOverflows", {}, [1, 20])], SERVICE, {}),
     *(("PrimaryReadOnly", "critical", [("lapwing_replication_state", {"state": "healthy", "primary": "{instance}"}, 1), (f"mysql_global_variables_{variable}", {}, 1)],
        SERVICE, {}) for variable in ("read_only", "super_read_only", "offline_mode")),
