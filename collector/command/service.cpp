@@ -335,7 +335,7 @@ void Service::Parts::wire() {
         invitations.emplace(*authority);
         join_desk.emplace(*invitations);
     }
-    agents.emplace(authority ? &*authority : nullptr, *store);
+    agents.emplace(authority ? &*authority : nullptr, *store, config.retention_ms);
     metadata.emplace(*store);
     if (auto loaded = metadata->load(); !loaded) {
         spdlog::warn("{}", loaded.error().message);

@@ -145,11 +145,14 @@ std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config) {
     for (std::size_t i = 0; i < config.webhook.size(); ++i) {
         const auto& webhook = config.webhook[i];
         table.send_resolved = webhook.send_resolved;
+        // An incident has one key from its beginning to its end, which a group that is split would change.
+        table.group_by_all = config.group_by_all || webhook.format == WebhookFormat::pagerduty;
         add(out, std::make_unique<WebhookReceiver>(webhook, config.external_url), "webhook", i,
             (webhook.url_file.empty() ? webhook.url : "file:" + webhook.url_file) + webhook.chat +
                 webhook.routing_key_file,
             table);
     }
+    table.group_by_all = config.group_by_all;
     for (std::size_t i = 0; i < config.email.size(); ++i) {
         const auto& email = config.email[i];
         table.send_resolved = email.send_resolved;

@@ -9,7 +9,7 @@ namespace lapwing::self {
 namespace {
 
 constexpr std::int64_t kDay = 86'400'000;
-constexpr int kDaysBack = 30;
+constexpr std::int64_t kMostDaysBack = 366;  // where the store keeps everything
 
 }  // namespace
 
@@ -31,22 +31,24 @@ void AgentBook::polled(const std::string& host, TimestampMs now) {
 void AgentBook::forget(const std::string& host) {
     const MutexLock lock(mutex_);
     entries_.erase(host);
+    looked_up_.erase(host);
 }
 
-std::optional<TimestampMs> AgentBook::newestSample(const std::string& host, TimestampMs now) const {
+Expected<std::optional<TimestampMs>> AgentBook::newestSample(const std::string& host, TimestampMs now) const {
     auto name = storage::Matcher::create(storage::Matcher::Type::equal, "__name__", "up");
     auto agent = storage::Matcher::create(storage::Matcher::Type::equal, "agent", host);
     if (!name || !agent) {
-        return std::nullopt;
+        return fail(!name ? name.error() : agent.error());
     }
+    const auto most = retention_ms_ > 0 ? retention_ms_ : kMostDaysBack * kDay;
     const storage::Matchers matchers{*name, *agent};
     // Growing windows: a live agent is found in the first one, and no window loads more than a day.
     TimestampMs to = now;
-    for (std::int64_t back = 600'000; back <= kDaysBack * kDay; back += back < kDay ? back : kDay) {
+    for (std::int64_t back = 600'000; back <= most + kDay; back += back < kDay ? back : kDay) {
         const TimestampMs from = now - back;
         const auto found = data_.select(matchers, from, to, 1'000'000);
         if (!found) {
-            return std::nullopt;
+            return fail(found.error());
         }
         std::optional<TimestampMs> newest;
         for (const auto& series : *found) {
@@ -71,14 +73,18 @@ std::vector<AgentEntry> AgentBook::list(TimestampMs now) {
     {
         const MutexLock lock(mutex_);
         for (const auto& each : enrolled) {
-            if (entries_.find(each.host) == entries_.end()) {
+            const auto known = entries_.find(each.host);
+            if (!looked_up_.contains(each.host) && (known == entries_.end() || !known->second.last_write)) {
                 unknown.push_back(each.host);
             }
         }
     }
     std::map<std::string, std::optional<TimestampMs>> found;
     for (const auto& host : unknown) {
-        found[host] = newestSample(host, now);
+        // After a failure the next call asks again: a silent agent must not look new.
+        if (auto newest = newestSample(host, now)) {
+            found[host] = *newest;
+        }
     }
     const MutexLock lock(mutex_);
     for (const auto& each : enrolled) {
@@ -86,8 +92,9 @@ std::vector<AgentEntry> AgentBook::list(TimestampMs now) {
         entry.host = each.host;
         entry.enrolled = static_cast<TimestampMs>(each.enrolled) * 1000;
         entry.certificate_ends = static_cast<TimestampMs>(each.not_after) * 1000;
-        if (const auto it = found.find(each.host); it != found.end() && !entry.last_write) {
-            entry.last_write = it->second;
+        if (const auto it = found.find(each.host); it != found.end()) {
+            looked_up_.insert(each.host);
+            entry.last_write = entry.last_write ? entry.last_write : it->second;
         }
     }
     std::vector<AgentEntry> out;

@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "common/error.h"
 #include "common/model/sample.h"
 #include "common/mutex.h"
 
@@ -32,8 +34,10 @@ class AgentBook {
   public:
     /// `authority` may be null (agents switched off): then the book knows only agents that write. Both must
     /// outlive the book.
-    AgentBook(const trust::Authority* authority, const storage::Queryable& data)
-        : authority_(authority), data_(data) {}
+    /// `retention_ms`: how far back the store may remember a write; 0: it keeps everything.
+    AgentBook(const trust::Authority* authority, const storage::Queryable& data,
+              std::int64_t retention_ms = 0)
+        : authority_(authority), data_(data), retention_ms_(retention_ms) {}
 
     /// Records that the collector accepted data from an agent, or let it wait because of a clock.
     void wrote(const std::string& host, TimestampMs now);
@@ -47,12 +51,15 @@ class AgentBook {
     std::vector<AgentEntry> list(TimestampMs now);
 
   private:
-    std::optional<TimestampMs> newestSample(const std::string& host, TimestampMs now) const;
+    /// Nothing if the store remembers no write. Errors: those of Queryable::select.
+    Expected<std::optional<TimestampMs>> newestSample(const std::string& host, TimestampMs now) const;
 
     const trust::Authority* authority_;
     const storage::Queryable& data_;
+    const std::int64_t retention_ms_;
     Mutex mutex_;
     std::map<std::string, AgentEntry> entries_ LAPWING_GUARDED_BY(mutex_);
+    std::set<std::string> looked_up_ LAPWING_GUARDED_BY(mutex_);  ///< hosts whose last write was asked for
 };
 
 }  // namespace lapwing::self

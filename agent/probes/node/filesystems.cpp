@@ -85,6 +85,14 @@ bool isSkippedPlace(std::string_view path) {
                                               [&](std::string_view place) { return isBelow(path, place); });
 }
 
+/// Where PrivateTmp=, ProtectHome=, PrivateDevices= and their like mount (systemd.exec(5)).
+bool isOfSandbox(std::string_view path) {
+    constexpr std::array<std::string_view, 9> places = {
+        "/tmp", "/var/tmp", "/home", "/root", "/run/user", "/dev", "/proc", "/sys", "/usr/lib/modules"};
+    return std::any_of(places.begin(), places.end(),
+                       [&](std::string_view place) { return isBelow(path, place); });
+}
+
 bool isOctal(char c) {
     return c >= '0' && c <= '7';
 }
@@ -184,7 +192,8 @@ std::vector<Mount> parseMountinfo(std::string_view text, View view) {
     return out;
 }
 
-std::vector<WantedMount> wantedMounts(std::string_view fstab, std::string_view mountinfo) {
+std::vector<WantedMount> wantedMounts(std::string_view fstab, std::string_view mountinfo, View view,
+                                      const std::function<std::string(const std::string&)>& canonical) {
     std::set<std::string> mounted;
     for (std::string_view line; nextLine(mountinfo, line);) {
         if (auto entry = parseLine(line, View::self)) {
@@ -198,14 +207,15 @@ std::vector<WantedMount> wantedMounts(std::string_view fstab, std::string_view m
         const auto type = nextField(line);
         const auto options = nextField(line);
         if (device.empty() || device.front() == '#' || !mountpoint.starts_with('/') || type == "swap" ||
-            hasOption(options, "noauto") || hasOption(options, "x-systemd.automount")) {
+            hasOption(options, "noauto") || hasOption(options, "nofail") ||
+            hasOption(options, "x-systemd.automount") || (view == View::self && isOfSandbox(mountpoint))) {
             continue;
         }
         // "/srv/" and "/srv" are one place.
         while (mountpoint.size() > 1 && mountpoint.back() == '/') {
             mountpoint.pop_back();
         }
-        const bool is_mounted = mounted.contains(mountpoint);
+        const bool is_mounted = mounted.contains(mountpoint) || mounted.contains(canonical(mountpoint));
         if (std::none_of(out.begin(), out.end(),
                          [&](const WantedMount& known) { return known.mountpoint == mountpoint; })) {
             out.push_back({std::move(mountpoint), is_mounted});

@@ -39,9 +39,12 @@ struct WantedMount {
 };
 
 /// The file systems that `fstab` (fstab(5)) has mounted at boot, in its order, and whether `mountinfo` has
-/// one at that place. Left out: swap, "noauto", and what systemd mounts on demand ("x-systemd.automount").
-/// Pure function.
-std::vector<WantedMount> wantedMounts(std::string_view fstab, std::string_view mountinfo);
+/// one at that place. Left out: swap, "noauto", what systemd mounts on demand ("x-systemd.automount"), and
+/// "nofail": the host does without it. Our own view does not tell whether the host has something mounted at
+/// the places where systemd's sandbox mounts (/tmp, /home, ...): these are left out there. `canonical`
+/// resolves the links in a path, as the kernel has done.
+std::vector<WantedMount> wantedMounts(std::string_view fstab, std::string_view mountinfo, View view,
+                                      const std::function<std::string(const std::string&)>& canonical);
 
 /// lapwing_fstab_mounted.
 void addWantedMounts(const std::vector<WantedMount>& mounts, Families& out);

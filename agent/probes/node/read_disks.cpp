@@ -1,9 +1,11 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "agent/probes/node/collectors.h"
@@ -143,7 +145,11 @@ Expected<void> collectFileSystems(Files& files, Families& out) {
         [&](const char* path, struct statvfs* answer) { return ::statvfs(files.root(path).c_str(), answer); },
         out);
     if (const auto fstab = files.read(files.root("/etc/fstab"))) {
-        auto wanted = wantedMounts(*fstab, mountinfo);
+        auto wanted = wantedMounts(*fstab, mountinfo, view, [&](const std::string& path) {
+            std::error_code error;
+            const auto real = std::filesystem::canonical(files.root(path), error).string();
+            return error || real.size() <= files.root("").size() ? path : real.substr(files.root("").size());
+        });
         if (wanted.size() > kMostDevices) {
             files.noteCut(kMostDevices, "entries of /etc/fstab");
             wanted.resize(kMostDevices);

@@ -80,10 +80,10 @@ FAULTS = [
           "web-02:\n" + ended("callers") + "\n" + ended("deaf"), holds("web-02", "test $(nstat -asz TcpExtListenOverflows | awk '/ListenOverflows/ {print int($2)}') -gt 5"),
           (Told("ListenQueueFull", "web-02"),)),
     Fault("database-opened-to-everybody", "somebody puts a rule on top that opens the port of the database to everybody",
-          "web-02: nft insert rule inet site input tcp dport 3306 accept", "web-02: true", holds("monitor", "timeout 2 bash -c '</dev/tcp/10.77.0.12/3306'"),
+          "web-02: nft insert rule inet site input tcp dport 3306 accept", firewall("inject"), holds("monitor", "timeout 2 bash -c '</dev/tcp/10.77.0.12/3306'"),
           (Told("F2", "mysql@web-02", "3306"), Told("F5", "web-02", "3306"), Told("F3", "web-02", "3306")), ("CriticalFinding",),
           before=firewall("inject"), after=firewall("clear"), gradual=True),
-    Fault("firewall-flushed", "somebody flushes the rules of web-02", "web-02: nft 'add table inet site; delete table inet site'", "web-02: true",
+    Fault("firewall-flushed", "somebody flushes the rules of web-02", "web-02: nft 'add table inet site; delete table inet site'", firewall("inject"),
           holds("monitor", "timeout 2 bash -c '</dev/tcp/10.77.0.12/3306'"), (Told("F1", "web-02"), Told("F2", "web-02")), ("CriticalFinding",),
           before=firewall("inject"), after=firewall("clear"), gradual=True),
 ]

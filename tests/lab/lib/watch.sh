@@ -88,7 +88,11 @@ watch_start() {
         enrol "$host"
         inside "$host" svc snapshot start
     done
-    for host in $(watched_hosts); do inside "$host" svc agent start; done
+    # An agent that starts before the first snapshot reports that it knows nothing of the firewall.
+    for host in $(watched_hosts); do
+        wait_for 20 "the snapshot of $host" inside "$host" test -e /run/lapwing/snapshot.json || return 1
+        inside "$host" svc agent start
+    done
 }
 
 # AGENT JOB INSTANCE of every expected probe. A site of another shape states its own: only each agent is expected.

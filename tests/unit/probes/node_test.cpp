@@ -325,24 +325,38 @@ TEST_CASE("fstab: what it names is mounted or not") {
     const std::string fstab =
         "# <file system> <mount point> <type> <options>\n"
         "UUID=1 / ext4 errors=remount-ro 0 1\n"
-        "UUID=2\t/srv/data/\text4\tdefaults,nofail 0 2\n"
+        "UUID=2\t/srv/data/\text4\tdefaults,noatime 0 2\n"
         "UUID=3 none swap sw 0 0\n"
         "UUID=4 swap swap sw 0 0\n"
         "/dev/sr0 /media/cdrom0 udf,iso9660 user,noauto 0 0\n"
         "nas:/home /mnt/home nfs x-systemd.automount,_netdev 0 0\n"
         "server:/export /srv/with\\040blank nfs4 _netdev\n"
+        "LABEL=usb /srv/usb ext4 nofail,noatime 0 2\n"
+        "LABEL=tmp /tmp ext4 defaults\n"
+        "LABEL=www /srv/link ext4 defaults\n"
         "LABEL=backup /srv/backup xfs\n"
         "LABEL=backup /srv/backup xfs defaults\n"
         "#UUID=9 /srv/old ext4\n"
         "broken\n\n";
-    std::string seen;
-    for (const auto& each : wantedMounts(fstab, mountinfo)) {
-        seen += "'" + each.mountpoint + (each.mounted ? "' mounted\n" : "' missing\n");
-    }
-    CHECK(seen == "'/' mounted\n'/srv/data' mounted\n'/srv/with blank' mounted\n'/srv/backup' missing\n");
+    // /srv/link leads to /srv/data.
+    const auto canonical = [](const std::string& path) {
+        return path == "/srv/link" ? std::string("/srv/data") : path;
+    };
+    const auto seen = [&](View view) {
+        std::string text;
+        for (const auto& each : wantedMounts(fstab, mountinfo, view, canonical)) {
+            text += each.mountpoint + (each.mounted ? " mounted; " : " missing; ");
+        }
+        return text;
+    };
+    CHECK(seen(View::host) ==
+          "/ mounted; /srv/data mounted; /srv/with blank mounted; /tmp missing; /srv/link mounted; "
+          "/srv/backup missing; ");
+    CHECK(seen(View::self) ==
+          "/ mounted; /srv/data mounted; /srv/with blank mounted; /srv/link mounted; /srv/backup missing; ");
 
     Families out;
-    addWantedMounts(wantedMounts(fstab, mountinfo), out);
+    addWantedMounts(wantedMounts(fstab, mountinfo, View::host, canonical), out);
     const Samples samples(out);
     CHECK(samples.value("lapwing_fstab_mounted", {{"mountpoint", "/srv/backup"}}) == 0);
     CHECK(samples.value("lapwing_fstab_mounted", {{"mountpoint", "/srv/data"}}) == 1);

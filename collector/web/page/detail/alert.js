@@ -53,7 +53,7 @@ function toldText(each) {
   if (!each.known) return 'knows nothing of it';
   if (each.given_up) return 'refused the message, and the collector gave up';
   const parts = [each.at ? (each.told === 'firing' ? 'was told that it fires, at ' : 'was told that it ended, at ') + moment(each.at) : 'was not told yet'];
-  if (each.muted) parts.push('muted: silenced, or explained by another alert');
+  if (each.muted) parts.push('muted: silenced, accepted, or explained by another alert');
   if (each.waiting) parts.push('there is news that it has not accepted');
   return parts.join('; ');
 }
@@ -84,10 +84,11 @@ function showActive({ alert, rule }, told) {
   const now = Date.now() / 1000;
   headline(firing ? { bad: 'bad', warn: 'warn', unknown: 'warn' }[severityKind(labels.severity)] : 'unknown', alertTitle(alert),
     (firing ? 'Firing ' : 'Pending, not sent yet: the condition has not held long enough. It holds ') + since(alert.activeAt, now) + ', since ' + moment(alert.activeAt) + '.');
-  once('content', [alert.labels, alert.annotations, alert.state, alert.silencedBy, alert.inhibitedBy, alert.unknownSince, told], () => {
+  once('content', [alert.labels, alert.annotations, alert.state, alert.silencedBy, alert.inhibitedBy, alert.acceptedBy, alert.unknownSince, told], () => {
     const notes = [];
     if (alert.unknownSince) notes.push('Its data have been missing since ' + moment(alert.unknownSince) + ': neither confirmed nor resolved.' + (alert.heldUntil ? ' Without them it ends at ' + moment(alert.heldUntil) + '.' : ''));
     if (alert.silencedBy) notes.push('Silenced: no notification is sent.');
+    else if (alert.acceptedBy) notes.push('Accepted: no notification is sent. The page of the finding says until when, and why.');
     else if (alert.inhibitedBy) notes.push('Held back: ' + alert.inhibitedBy.map((each) => each.alertname).join(', ') + ' explains it.');
     return [
       ...notes.map((text) => el('p', { class: 'note' }, text)),

@@ -19,6 +19,12 @@ async function drawCourse(end) {
   if (!any) chartAt = 0;
 }
 
+function acceptanceNote(acceptance) {
+  if (!acceptance) return null;
+  const words = 'Accepted by ' + acceptance.by + ' until ' + moment(acceptance.until) + ': ' + acceptance.reason;
+  return el('p', { class: 'note' }, acceptance.state === 'worse' ? words + '. It has become worse (' + acceptance.worse + '), so it is told.' : words + '. It is told to nobody.');
+}
+
 async function refresh() {
   if (!id || !subject) return headline('unknown', 'This address names no finding', 'It needs id and subject: /finding?id=F4&subject=web-01');
   const finding = (await get('/api/lapwing/v1/findings')).find((each) => each.id === id && each.subject === subject);
@@ -33,6 +39,7 @@ async function refresh() {
   headline({ bad: 'bad', warn: 'warn', unknown: 'unknown' }[severityKind(finding.severity)], (finding.title || id) + ': ' + subject,
     finding.id + ', severity ' + finding.severity + ', ' + finding.confidence + ', ' + since(finding.since, now) + ', since ' + moment(finding.since) + '.');
   once('content', finding, () => [
+    acceptanceNote(finding.acceptance) || '',
     finding.evidence.length ? part('Evidence', evidence(finding.evidence)) : '',
     finding.remedy ? part('Next step', el('p', { class: 'small' }, 'The remedy', copyButton(finding.remedy)), el('pre', { class: 'remedy' }, finding.remedy)) : '',
     finding.not_assessed.length ? part('Not assessed', el('ul', { class: 'small' }, ...finding.not_assessed.map((text) => el('li', null, text)))) : '',
