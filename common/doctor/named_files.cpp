@@ -92,9 +92,11 @@ void reportConfiguration(Report& out, const std::string& file, const std::vector
     }
 }
 
-void judgeNamedFiles(const config::Node& root, const Account& account) {
+bool judgeNamedFiles(const config::Node& root, const Account& account) {
+    bool tried = true;
     forEachNamedFile(root, [&](const config::Node& place, const std::string& path, Use use) {
         const auto obstacle = tryUse(account, path, use);
+        tried = tried && obstacle.has_value();
         const bool of_server = use == Use::connect || place.path().starts_with("probes.logs");
         if (!obstacle || !*obstacle || ((*obstacle)->absent && of_server)) {
             return;
@@ -102,6 +104,15 @@ void judgeNamedFiles(const config::Node& root, const Account& account) {
         place.problem(place.path() + ": " + (*obstacle)->found +
                       ((*obstacle)->fix.empty() ? "" : "; fix: " + (*obstacle)->fix));
     });
+    return tried;
+}
+
+std::string triedAs(const Expected<Account>& account, bool tried, const std::string& program) {
+    if (!account) {
+        return "; as whom the " + program + " runs is unknown: --user NAME";
+    }
+    return tried ? " (as " + account->user + ")"
+                 : "; files were not tried as " + account->user + ": run it as root";
 }
 
 }  // namespace lapwing::doctor

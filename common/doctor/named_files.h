@@ -32,7 +32,12 @@ void reportConfiguration(Report& out, const std::string& file, const std::vector
                          const std::string& program, const std::string& unit);
 
 /// Reports each of these files that the account cannot use, as a problem of its place, with the fix. Sockets
-/// and logs that do not exist are none: their server may be stopped.
-void judgeNamedFiles(const config::Node& root, const Account& account);
+/// and logs that do not exist are none: their server may be stopped. False if some could not be tried:
+/// another user than root asks.
+bool judgeNamedFiles(const config::Node& root, const Account& account);
+
+/// The end of check-config's line: as whom files were tried, or why not. `tried`: what judgeNamedFiles()
+/// said. `program`: "agent".
+std::string triedAs(const Expected<Account>& account, bool tried, const std::string& program);
 
 }  // namespace lapwing::doctor

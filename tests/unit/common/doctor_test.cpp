@@ -1,4 +1,6 @@
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -191,6 +193,32 @@ TEST_CASE("the files that a configuration names, each with its use") {
                                             "probes.mysql[0].defaults_file /d " + use(Use::read),
                                             "probes.logs[1].error /e " + use(Use::read)});
     CHECK(reader.ok());
+}
+
+TEST_CASE("files that could not be tried are not said to be fine") {
+    const test::Temporary dir;
+    write(dir.path("ca.pem"), 0644);
+    config::Reader reader;
+    const auto root = reader.text("collector: { ca: " + dir.path("ca.pem") + " }\n", "x.yaml");
+    const auto own = Account::own();
+    CHECK(judgeNamedFiles(root, own));
+    CHECK(triedAs(own, true, "agent") == " (as " + own.user + ")");
+    // Root tries it in a process of its own: without a descriptor for the answer, nothing can be tried.
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        auto other = own;
+        other.uid = 65534;
+        other.user = "another";
+        const rlimit none{0, 0};
+        const bool limited = ::setrlimit(RLIMIT_NOFILE, &none) == 0;
+        ::_exit(limited && !judgeNamedFiles(root, other) && reader.ok() ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    CHECK(triedAs(own, false, "agent") == "; files were not tried as " + own.user + ": run it as root");
+    CHECK(has(triedAs(fail(ErrorKind::not_found, ""), false, "agent"), "--user NAME"));
 }
 
 TEST_CASE("space and inodes of a disk") {
