@@ -16,7 +16,9 @@ namespace lapwing::doctor {
 namespace {
 
 std::optional<Use> useOf(const std::string& key) {
-    if (key == "password_file" || key == "url_file" || key == "bearer_token_file") {
+    static const std::set<std::string> secrets{"password_file",    "url_file",     "bearer_token_file",
+                                               "routing_key_file", "header_files", "defaults_file"};
+    if (secrets.contains(key)) {
         return Use::secret;
     }
     if (key == "ca" || key == "cert" || key == "key" || key.ends_with("_file") || key == "machine_id" ||
@@ -32,7 +34,8 @@ void visit(const config::Node& node, const std::string& key, const Each& each) {
     if (node.isMap()) {
         node.forEachPair([&](const std::string& name, const config::Node& child) {
             if (child.path() != "admin" && child.path() != "probes.inventory") {
-                visit(child, name, each);
+                // The names of headers are any.
+                visit(child, key == "header_files" ? key : name, each);
             }
         });
     } else if (node.isSequence()) {
