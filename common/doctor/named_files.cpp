@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "common/glob.h"
@@ -52,6 +54,22 @@ void visit(const config::Node& node, const std::string& key, const Each& each) {
 
 void forEachNamedFile(const config::Node& root, const Each& each) {
     visit(root, "", each);
+}
+
+std::string settingFix(const config::Node& place, const std::string& fragment, const std::string& yaml,
+                       const std::string& change, const std::string& unit) {
+    const auto edit = [&](int line, const std::string& file) {
+        return fmt::format("editor +{} {} && systemctl restart {}   # {}\n", line, file, unit, change);
+    };
+    if (place.present()) {
+        return edit(std::max(place.line(), 1), place.file());
+    }
+    std::error_code error;
+    if (std::filesystem::symlink_status(fragment, error).type() != std::filesystem::file_type::not_found) {
+        return edit(1, fragment);
+    }
+    return fmt::format("install -D -m 0644 /dev/stdin {} <<'END'\n{}\nEND\nsystemctl restart {}   # {}\n",
+                       fragment, yaml, unit, change);
 }
 
 void reportFiles(Report& out, const Account& account, const std::vector<NamedFile>& files) {

@@ -24,6 +24,12 @@ struct NamedFile {
     Use use = Use::read;
 };
 
+/// Commands that change a setting: an edit where `place` stands, or `fragment` with the text `yaml` where
+/// nothing sets it yet; a fragment that exists is edited, not overwritten. `change`: the setting in words,
+/// "spool.size: 100MB".
+std::string settingFix(const config::Node& place, const std::string& fragment, const std::string& yaml,
+                       const std::string& change, const std::string& unit);
+
 /// Tries files as the account, each once. A fix that removes the obstacles of several files is printed once.
 void reportFiles(Report& out, const Account& account, const std::vector<NamedFile>& files);
 

@@ -238,6 +238,24 @@ TEST_CASE("files that could not be tried are not said to be fine") {
     CHECK(has(triedAs(fail(ErrorKind::not_found, ""), false, "agent"), "--user NAME"));
 }
 
+TEST_CASE("a setting is changed where it stands, and no file is overwritten") {
+    const test::Temporary dir;
+    const auto file = dir.path("20-spool.yaml");
+    config::Reader reader;
+    const auto root = reader.text("host: a\nspool:\n  size: 2GB\n", "/etc/x.yaml");
+    const auto fix = [&](const config::Node& place) {
+        return settingFix(place, file, "spool: { size: 100MB }", "spool.size: 100MB", "x.service");
+    };
+    CHECK(fix(root["spool"]["size"]) ==
+          "editor +3 /etc/x.yaml && systemctl restart x.service   # spool.size: 100MB\n");
+    CHECK(fix(root["spool"]["age"]) == "install -D -m 0644 /dev/stdin " + file +
+                                           " <<'END'\nspool: { size: 100MB }\nEND\nsystemctl restart "
+                                           "x.service   # spool.size: 100MB\n");
+    write(file, 0644);
+    CHECK(has(fix(root["none"]["size"]), "editor +1 " + file + " && "));
+    CHECK_FALSE(has(fix(root["none"]["size"]), "install"));
+}
+
 TEST_CASE("space and inodes of a disk") {
     const auto judged = [](Disk disk) {
         Report out;
