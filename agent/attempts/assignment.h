@@ -42,6 +42,7 @@ struct Surroundings {
     std::string host;
     std::vector<reach::Address> own;            ///< its addresses
     std::vector<reach::AddressRange> attached;  ///< networks that it is directly attached to, one by one
+    bool operator==(const Surroundings&) const = default;
 };
 
 /// Loopback and link-local networks are left out.

@@ -58,6 +58,8 @@ struct Attempts::State {
     bool sleep(milliseconds longest);
     Expected<http::Response> ask(std::optional<http::Client>& client, unsigned& generation,
                                  const std::string& version) const;
+    Expected<Orders> ordersOf(const std::string& assignment, const Surroundings& here) const;
+    void give(Orders given);
     bool take();
     void report();
 
@@ -106,8 +108,21 @@ Expected<http::Response> Attempts::State::ask(std::optional<http::Client>& clien
     return client->request(request, kPollDeadline);
 }
 
+Expected<Orders> Attempts::State::ordersOf(const std::string& assignment, const Surroundings& here) const {
+    return parseAssignment(assignment, peersOf(assignment, config.peers, config.discovery, here),
+                           config.canary);
+}
+
+void Attempts::State::give(Orders given) {
+    const MutexLock lock(mutex);
+    orders = std::move(given);
+    wake.notifyAll();
+}
+
 void Attempts::State::poll() {
     std::string version;
+    std::string assignment;  // the last one, for networks that come later
+    Surroundings here;
     auto backoff = kFirstBackoff;
     std::optional<http::Client> client;
     unsigned generation = 0;  // of the certificate
@@ -115,16 +130,22 @@ void Attempts::State::poll() {
         const auto asked = Clock::now();
         const auto answer = ask(client, generation, version);
         bool understood = answer && answer->status == 304;
+        const auto before =
+            std::exchange(here, config.discovery.on ? surroundingsOf(config.host) : Surroundings{});
+        bool given = false;
         if (answer && answer->status == 200) {
-            const auto here = config.discovery.on ? surroundingsOf(config.host) : Surroundings{};
-            const auto peers = peersOf(answer->body, config.peers, config.discovery, here);
-            auto parsed = parseAssignment(answer->body, peers, config.canary);
+            auto parsed = ordersOf(answer->body, here);
             if (parsed && parsed->version != version) {
                 understood = true;
                 version = parsed->version;
-                const MutexLock lock(mutex);
-                orders = std::move(*parsed);
-                wake.notifyAll();
+                assignment = answer->body;
+                give(std::move(*parsed));
+                given = true;
+            }
+        }
+        if (!given && !assignment.empty() && here != before) {
+            if (auto again = ordersOf(assignment, here)) {
+                give(std::move(*again));
             }
         }
         if (!understood) {

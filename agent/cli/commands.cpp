@@ -128,17 +128,15 @@ int checkConfig(const std::string& config_file, const std::string& user) {
     }
     config::Reader again;
     const auto root = again.fileAndDirectory(config_file);
+    bool tried = false;
     if (reader.ok()) {
-        if (account) {
-            doctor::judgeNamedFiles(root, *account);
-        }
+        tried = account && doctor::judgeNamedFiles(root, *account);
         judgeEnd(root, loaded.agent);
     }
     if (report(reader) || report(again)) {
         return kUsage;
     }
-    fmt::print("{}: OK{}\n", config_file,
-               account ? " (as " + account->user + ")" : "; as whom the agent runs is unknown: --user NAME");
+    fmt::print("{}: OK{}\n", config_file, doctor::triedAs(account, tried, "agent"));
     return kFine;
 }
 

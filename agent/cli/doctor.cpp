@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <utility>
@@ -35,6 +36,7 @@ using doctor::Use;
 
 constexpr const char* kUnit = "lapwing-agent.service";
 constexpr std::chrono::seconds kPatience{5};
+constexpr std::int64_t kSmallSpool = 100'000'000;
 
 /// All that the parts of one examination share.
 struct Examination {
@@ -138,6 +140,17 @@ void collector(Examination& exam) {
     diagnoseCollector(exam.out, exam.status, attempt(agent, tls), agent.host, exam.directory);
 }
 
+/// "" where the spool is small already.
+std::string smallerSpool(const Examination& exam) {
+    if (exam.loaded.agent.spool_bytes <= kSmallSpool) {
+        return "";
+    }
+    config::Reader reader;
+    const auto size = reader.fileAndDirectory(exam.config_file)["spool"]["size"];
+    return doctor::settingFix(size, exam.directory + "/20-spool.yaml", "spool: { size: 100MB }",
+                              "a smaller spool, spool.size: 100MB", kUnit);
+}
+
 void probes(Examination& exam) {
     std::vector<std::string> off;
     for (const auto& choice : exam.loaded.choices) {
@@ -166,11 +179,7 @@ int doctor(const std::string& config_file, const DoctorRequest& request) {
     permissions(exam, request.user);
     collector(exam);
     const auto& data = exam.loaded.agent.data;
-    doctor::reportDisk(
-        exam.out, data, doctor::diskOf(data),
-        fmt::format("install -D -m 0644 /dev/stdin {}/20-spool.yaml <<'END'\nspool: {{ size: 100MB }}\n"
-                    "END\nsystemctl restart lapwing-agent   # a smaller spool\n",
-                    exam.directory));
+    doctor::reportDisk(exam.out, data, doctor::diskOf(data), smallerSpool(exam));
     diagnoseSpool(exam.out, exam.status, data);
     probes(exam);
     diagnosePeers(exam.out, exam.status);

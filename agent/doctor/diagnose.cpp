@@ -27,14 +27,15 @@ std::string titleOf(const json::Value& probe) {
 
 /// What to do about a probe that fails, where no remedy of remediesOf() is known.
 std::string fixOf(const json::Value& probe) {
-    const auto job = json::text(probe, "job");
-    if (job == "sockets" || job == "firewall" || job == "keepalived" || job == "inventory") {
+    // An agent of an earlier version does not tell the kind.
+    const auto kind = json::text(probe, json::member(probe, "kind").IsString() ? "kind" : "job");
+    if (kind == "sockets" || kind == "firewall" || kind == "keepalived" || kind == "inventory") {
         return "systemctl enable --now lapwing-snapshot.timer && systemctl start lapwing-snapshot.service";
     }
-    if (job == "logs" && json::text(probe, "reason") == "denied") {
+    if (kind == "logs" && json::text(probe, "reason") == "denied") {
         return "usermod -aG adm lapwing && systemctl restart lapwing-agent";
     }
-    return "lapwing-agent probe " + job + "   # runs it once, and prints all that it says";
+    return "lapwing-agent probe " + kind + "   # runs it once, and prints all that it says";
 }
 
 }  // namespace

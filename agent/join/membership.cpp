@@ -137,16 +137,25 @@ std::string quoted(const std::string& text) {
     return out + "\"";
 }
 
+/// A list in the fragment would take the place of the one that the configuration has.
+bool namesPeers(const JoinFiles& files) {
+    config::Reader reader;
+    const auto peers = reader.fileAndDirectory(files.config, files.fragment)["peers"];
+    return peers.isSequence() || peers.isScalar() || peers.isMap();
+}
+
 std::string fragmentText(const JoinFiles& files, const Membership& membership) {
     const auto file = quoted(files.certificate);
+    const std::string peers = namesPeers(files)
+                                  ? ""
+                                  : "# The servers that have joined, within the networks of this "
+                                    "one: attempts to connect go to these only.\npeers: auto\n";
     return "# `lapwing-agent join` wrote this file, and `lapwing-agent leave` removes it. Settings of your "
            "own belong "
            "into\n# another file of this directory, or into the main one: docs/configuration.md.\nhost: " +
            quoted(membership.host) + "\ncollector:\n  url: " + quoted(membership.url) + "\n  ca: " + file +
-           "\n  cert: " + file + "\n  key: " + file + "\n  server_name: " + tls::kCollectorName +
-           "\n# The servers that have joined, within the networks of this one: attempts to connect go to "
-           "these "
-           "only.\npeers: auto\n";
+           "\n  cert: " + file + "\n  key: " + file + "\n  server_name: " + tls::kCollectorName + "\n" +
+           peers;
 }
 
 Expected<void> makeDirectory(const std::string& path) {
@@ -190,7 +199,7 @@ Expected<bool> removeFile(const std::string& path) {
 
 JoinFiles JoinFiles::beside(const std::string& config_file) {
     const auto config = std::filesystem::absolute(config_file).lexically_normal();
-    return {(config.parent_path() / "agent.pem").string(),
+    return {config.string(), (config.parent_path() / "agent.pem").string(),
             config::directoryBeside(config.string()) + "/10-join.yaml"};
 }
 

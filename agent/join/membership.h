@@ -10,6 +10,7 @@ namespace lapwing::agent {
 
 /// The files of `join`, beside the configuration file.
 struct JoinFiles {
+    std::string config;       ///< "/etc/lapwing/agent.yaml", which `join` only reads
     std::string certificate;  ///< "/etc/lapwing/agent.pem": certificate, CAs and key
     std::string fragment;     ///< "/etc/lapwing/agent.d/10-join.yaml"
 
@@ -31,8 +32,9 @@ struct Membership {
 Expected<Membership> requestMembership(const JoinString& join, const std::string& host,
                                        const std::vector<std::string>& addresses);
 
-/// Writes the certificate (root: 0640, group lapwing; others: 0600) and the configuration. If the second
-/// fails, the first is as it was before.
+/// Writes the certificate (root: 0640, group lapwing; others: 0600) and the configuration, with `peers: auto`
+/// unless the other files of the configuration name peers. If the second fails, the first is as it was
+/// before.
 Expected<void> writeMembership(const JoinFiles& files, const Membership& membership);
 
 /// Removes what writeMembership() wrote, and the `renewed` certificate. Returns the removed files; none if

@@ -55,6 +55,7 @@ struct Slot {
         }
         base.set("job", spec.job);
         base.set("instance", asUtf8(spec.instance));
+        state.kind = spec.kind;
         state.job = spec.job;
         state.instance = spec.instance;
         state.labels = spec.labels;

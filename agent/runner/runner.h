@@ -14,6 +14,7 @@ namespace lapwing::agent {
 struct ProbeState {
     enum class Outcome { waiting, ok, failed };
 
+    std::string kind;  ///< ProbeSpec::kind
     std::string job;
     std::string instance;
     Labels labels;

@@ -72,6 +72,7 @@ void putDelivery(json::Writer& out, const AgentStatus& status) {
 
 void putProbe(json::Writer& out, const ProbeState& probe) {
     out.StartObject();
+    json::put(out, "kind", probe.kind);
     json::put(out, "job", probe.job);
     json::put(out, "instance", probe.instance);
     json::putLabels(out, "labels", probe.labels);

@@ -21,7 +21,7 @@ constexpr std::int64_t kCanaryKeptMs =
     120'000;  ///< how long a listener's sample may still show the canary's port
 constexpr std::int64_t kCanaryAnswerMs = 30'000;  ///< by then its result has come
 constexpr int kMostUnanswered = 3;
-constexpr std::size_t kMostAttempts = 256;
+constexpr std::size_t kMostEntries = 256;
 constexpr std::int64_t kUsPerMs = 1'000;
 constexpr int kLowestCanaryPort = 20'000;
 constexpr int kHighestCanaryPort = 32'000;  ///< below Linux' range for outgoing connections
@@ -209,7 +209,7 @@ void Assignments::planCanary(const Context& context, const evidence::Host& host,
     canaries_.push_back(std::move(canary));
 }
 
-std::vector<Assignments::Attempt> Assignments::attempts(const Context& context) const {
+std::vector<Assignments::Entry> Assignments::attempts(const Context& context) const {
     Targets targets;
     for (const auto& [name, host] : context.network.hosts) {
         if (!host.agent_present) {
@@ -247,7 +247,7 @@ std::vector<Assignments::Attempt> Assignments::attempts(const Context& context) 
     for (const auto& instance : context.network.databases) {
         add_usual(instance, evidence::knownAddresses(context.network, instance));
     }
-    std::vector<Attempt> out;
+    std::vector<Entry> out;
     out.reserve(targets.size());
     for (const auto& [place, target] : targets) {
         out.push_back({target.host, toJson(target)});
@@ -255,45 +255,40 @@ std::vector<Assignments::Attempt> Assignments::attempts(const Context& context) 
     return out;
 }
 
-std::string Assignments::attemptsFor(const std::string& agent, const std::vector<Attempt>& all) {
-    // In a large site each agent tries the hosts that follow its own, so that the agents together try every
-    // host.
+/// In a large site each agent gets what follows its own name, nearest first, so that the agents together get
+/// all. The hosts and the attempts of an agent meet, for both follow the same name.
+std::string Assignments::shareOf(const std::string& agent, const std::vector<Entry>& all) {
     const auto own =
         std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.host > agent; });
     const auto start = static_cast<std::size_t>(own - all.begin());
-    std::vector<std::size_t> chosen;
-    for (std::size_t i = 0; i < all.size() && chosen.size() < kMostAttempts; ++i) {
-        const auto at = (start + i) % all.size();
-        if (all[at].host != agent) {
-            chosen.push_back(at);
-        }
-    }
-    std::sort(chosen.begin(), chosen.end());
+    std::size_t chosen = 0;
     std::string out = "[";
-    for (const auto at : chosen) {
-        out.append(out.size() == 1 ? "" : ",").append(all[at].json);
+    for (std::size_t i = 0; i < all.size() && chosen < kMostEntries; ++i) {
+        const auto& each = all[(start + i) % all.size()];
+        if (each.host != agent) {
+            out.append(chosen == 0 ? "" : ",").append(each.json);
+            ++chosen;
+        }
     }
     return out + "]";
 }
 
 /// The hosts that have joined, for agents that discover their peers. An address of several hosts (of a bridge
 /// on each, or one that moves between them) is no host's own.
-std::string Assignments::hostsFor(const std::string& agent, const Context& context) {
+std::vector<Assignments::Entry> Assignments::hosts(const Context& context) {
     std::map<reach::Address, int> holders;
     for (const auto& [name, host] : context.network.hosts) {
         for (const auto& each : host.addresses) {
             ++holders[each.address];
         }
     }
-    rapidjson::StringBuffer buffer;
-    Writer writer(buffer);
-    std::size_t listed = 0;
-    writer.StartArray();
+    std::vector<Entry> out;
     for (const auto& [name, host] : context.network.hosts) {
-        if (!host.agent_present || name == agent || listed == kMostAttempts) {
+        if (!host.agent_present) {
             continue;
         }
-        ++listed;
+        rapidjson::StringBuffer buffer;
+        Writer writer(buffer);
         writer.StartObject();
         put(writer, "host", name);
         writer.Key("addresses");
@@ -306,9 +301,9 @@ std::string Assignments::hostsFor(const std::string& agent, const Context& conte
         }
         writer.EndArray();
         writer.EndObject();
+        out.push_back({name, {buffer.GetString(), buffer.GetSize()}});
     }
-    writer.EndArray();
-    return {buffer.GetString(), buffer.GetSize()};
+    return out;
 }
 
 std::string Assignments::canariesFor(const std::string& agent) const {
@@ -337,10 +332,12 @@ void Assignments::update(const Context& context) {
     now_ = context.network.now;
     planCanaries(context);
     current_.clear();
-    const auto all = attempts(context);
+    const auto all_hosts = hosts(context);
+    const auto all_attempts = attempts(context);
     for (const auto& [name, host] : context.network.hosts) {
         if (host.agent_present) {
-            current_[name] = assignmentOf(hostsFor(name, context), attemptsFor(name, all), canariesFor(name));
+            current_[name] =
+                assignmentOf(shareOf(name, all_hosts), shareOf(name, all_attempts), canariesFor(name));
         }
     }
 }

@@ -32,7 +32,8 @@ class Assignments {
         TimestampMs at = 0;
     };
 
-    struct Attempt {
+    /// Of the list of attempts, or of hosts; both are sorted by host.
+    struct Entry {
         std::string host;
         std::string json;
     };
@@ -46,9 +47,9 @@ class Assignments {
     void planCanaries(const Context& context);
     void planCanary(const Context& context, const evidence::Host& host, const std::string& connector);
     bool isDue(const Context& context, const evidence::Host& host, const std::string& connector);
-    std::vector<Attempt> attempts(const Context& context) const;
-    static std::string hostsFor(const std::string& agent, const Context& context);
-    static std::string attemptsFor(const std::string& agent, const std::vector<Attempt>& all);
+    std::vector<Entry> attempts(const Context& context) const;
+    static std::vector<Entry> hosts(const Context& context);
+    static std::string shareOf(const std::string& agent, const std::vector<Entry>& all);
     std::string canariesFor(const std::string& agent) const;
     std::string randomHex(std::size_t bytes);
 

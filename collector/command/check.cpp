@@ -90,9 +90,7 @@ int checkConfig(const std::string& config_file, const std::string& user) {
     }
     config::Reader reader;
     const auto root = reader.fileAndDirectory(config_file);
-    if (account) {
-        doctor::judgeNamedFiles(root, *account);
-    }
+    const bool tried = account && doctor::judgeNamedFiles(root, *account);
     judgeRules(root["rules"]);
     judgeEnd(root, *config);
     if (!reader.ok()) {
@@ -101,9 +99,7 @@ int checkConfig(const std::string& config_file, const std::string& user) {
         }
         return kWrongUsage;
     }
-    fmt::print(
-        "{}: fine{}\n", config_file,
-        account ? " (as " + account->user + ")" : "; as whom the collector runs is unknown: --user NAME");
+    fmt::print("{}: fine{}\n", config_file, doctor::triedAs(account, tried, "collector"));
     return report(rules::checkFiles(config->rules));
 }
 

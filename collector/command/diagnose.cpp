@@ -153,15 +153,15 @@ void diagnoseReceivers(Report& out, const std::vector<Receiver>& receivers, cons
                     "receiver", tried, json::text(labels, "state") + ": " + json::text(labels, "reason"),
                     receiver.error ? fmt::format("# start what listens at {}, or:\n{}", place, edit) : edit);
             }
-        } else if (hasAccepted(counts, receiver.name)) {
-            out.well("receiver", tried, "it has accepted notifications");
-        } else if (!receiver.endpoint) {
-            out.unknown("receiver", tried, "its address cannot be read by this user");
         } else if (!receiver.resolved) {
             out.wrong("names", receiver.endpoint->host, *receiver.error, edit);
         } else if (receiver.error) {
             out.wrong("receiver", tried, *receiver.error,
                       fmt::format("# start what listens at {}, or:\n{}", place, edit));
+        } else if (hasAccepted(counts, receiver.name)) {
+            out.well("receiver", tried, "it has accepted notifications");
+        } else if (!receiver.endpoint) {
+            out.unknown("receiver", tried, "its address cannot be read by this user");
         } else {
             out.unknown(
                 "receiver", tried,

@@ -40,8 +40,8 @@ struct Receiver {
     std::optional<std::string> error;  ///< why no connection was made
 };
 
-/// The collector's word on a receiver comes first; the attempt counts for receivers that got nothing yet.
-/// `troubles`: lapwing_notification_trouble_info, `counts`: lapwing_notifications_total.
+/// The collector's word on a present trouble comes first, then a failed attempt, then what was accepted
+/// earlier. `troubles`: lapwing_notification_trouble_info, `counts`: lapwing_notifications_total.
 void diagnoseReceivers(doctor::Report& out, const std::vector<Receiver>& receivers,
                        const json::Value& troubles, const json::Value& counts, const std::string& program,
                        const std::string& directory);

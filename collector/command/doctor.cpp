@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -43,6 +44,7 @@ constexpr const char* kUsualConfig = "/etc/lapwing/collector.yaml";
 constexpr const char* kTroubles =
     "/api/v1/query?query=timestamp(lapwing_notification_trouble_info)%20%3E%20time()%20-%2015";
 constexpr auto kPatience = std::chrono::seconds(5);
+constexpr std::int64_t kShortHistoryMs = 30LL * 86'400'000;
 
 /// All that the parts of one examination share.
 struct Examination {
@@ -145,6 +147,15 @@ void certificates(Examination& exam) {
     }
 }
 
+/// "" where the history is short already.
+std::string shorterHistory(const Examination& exam) {
+    if (exam.config.retention_ms != 0 && exam.config.retention_ms <= kShortHistoryMs) {
+        return "";
+    }
+    return doctor::settingFix((*exam.root)["retention"]["time"], exam.directory + "/20-retention.yaml",
+                              "retention: { time: 30d }", "a shorter history, retention.time: 30d", kUnit);
+}
+
 /// Nothing, or why no connection is made.
 std::optional<std::string> connectionError(const std::string& host, int port, bool& resolved) {
     addrinfo hints{};
@@ -218,11 +229,7 @@ int doctor(const std::string& config_file, const std::string& user, bool as_json
     permissions(exam, user, unit);
     certificates(exam);
     const auto data = exam.config.directory();
-    doctor::reportDisk(
-        exam.out, data, doctor::diskOf(data),
-        fmt::format("install -D -m 0644 /dev/stdin {}/20-retention.yaml <<'END'\nretention: {{ time: 30d "
-                    "}}\nEND\nsystemctl restart {}   # a shorter history\n",
-                    exam.directory, kUnit));
+    doctor::reportDisk(exam.out, data, doctor::diskOf(data), shorterHistory(exam));
     if (exam.answers) {
         diagnoseDatabase(exam.out,
                          ask(exam, "/api/v1/query?query=lapwing_collector_damaged_blocks%20%3E%200"),

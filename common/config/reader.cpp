@@ -484,7 +484,7 @@ Node Reader::file(const std::string& path) {
     return text(*yaml, path);
 }
 
-Node Reader::fileAndDirectory(const std::string& path) {
+Node Reader::fileAndDirectory(const std::string& path, const std::string& without) {
     const auto main = content(path, kMostFileBytes);
     sources_ = {{path, 0}};
     if (!main) {
@@ -494,6 +494,9 @@ Node Reader::fileAndDirectory(const std::string& path) {
     std::size_t bytes = main->size();
     int lines = linesOf(*main);
     for (const auto& name : filesBeside(path, *this)) {
+        if (name == without) {
+            continue;
+        }
         auto yaml = content(name, kMostFileBytes - bytes);
         if (!yaml) {
             continue;

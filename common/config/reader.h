@@ -106,9 +106,9 @@ class Reader {
     Node file(const std::string& path);
     /// Like file(), with the files *.yaml of directoryBeside() merged over it in the order of their names:
     /// maps are merged by key, a later scalar or list replaces the earlier value, and an empty value changes
-    /// nothing. Problems name the file in which the value stands. Limits: kMostBeside files, and 4 MiB of all
-    /// files together; more is a Problem.
-    Node fileAndDirectory(const std::string& path);
+    /// nothing. The file `without` is left out. Problems name the file in which the value stands. Limits:
+    /// kMostBeside files, and 4 MiB of all files together; more is a Problem.
+    Node fileAndDirectory(const std::string& path, const std::string& without = "");
     static constexpr std::size_t kMostBeside = 100;
     /// Like file(), from memory. Problems name `name` as the file.
     Node text(const std::string& yaml, const std::string& name);

@@ -93,6 +93,7 @@ int rightsFor(Use use) {
 struct Finding {
     int error = 0;
     int place = 0;
+    bool open_to_others = false;  ///< a secret that can be read, by others too
 };
 
 /// With the rights of this process.
@@ -105,7 +106,11 @@ Finding look(const std::vector<std::string>& way, Use use) {
             rights = R_OK | X_OK;
         }
         if (::faccessat(AT_FDCWD, way[i].c_str(), rights, AT_EACCESS) != 0) {
-            return {errno, static_cast<int>(i)};
+            return {errno, static_cast<int>(i), false};
+        }
+        if (last && use == Use::secret && ::stat(way[i].c_str(), &status) == 0 &&
+            (status.st_mode & 077U) != 0) {
+            return {EPERM, static_cast<int>(i), true};
         }
     }
     return {};
@@ -186,7 +191,9 @@ std::string permit(const Account& account, const std::string& path, const struct
     const auto file = quoted(path);
     const bool directory = S_ISDIR(status.st_mode);
     if (is_last && use == Use::secret) {
-        return fmt::format("chown {} {} && chmod 0600 {}{}", account.user, file, file, restart(account));
+        const bool owns = account.uid == 0 || status.st_uid == account.uid;
+        const auto own = owns ? "" : fmt::format("chown {} {} && ", account.user, file);
+        return fmt::format("{}chmod 0600 {}{}", own, file, restart(account));
     }
     if (is_last && use == Use::write) {
         return fmt::format("chown {}:{} {} && chmod u+rwx {}{}", account.user, account.group, file, file,
@@ -338,6 +345,13 @@ Expected<std::optional<Obstacle>> tryUse(const Account& account, const std::stri
     const std::string what = use == Use::write     ? "make files in it"
                              : use == Use::connect ? "connect to it"
                                                    : "read it";
+    if (finding->open_to_others) {
+        out.found =
+            fmt::format("others than its owner may read it, so {} does not: {} is {}:{} {:04o}", account.user,
+                        at, userName(status.st_uid), groupName(status.st_gid), status.st_mode & 07777U);
+        out.fix = permit(account, at, status, use, last);
+        return out;
+    }
     if (finding->error == EACCES) {
         out.found = fmt::format("{} may not {}: {} is {}:{} {:04o}", account.user, what, at,
                                 userName(status.st_uid), groupName(status.st_gid), status.st_mode & 07777U);

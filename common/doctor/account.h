@@ -36,7 +36,7 @@ struct Account {
 /// What a service does with a file.
 enum class Use {
     read,
-    secret,  ///< read a file that nobody else may read
+    secret,  ///< read a file that nobody but its owner may read: http::readSecret()
     write,   ///< make files in a directory
     connect  ///< to a unix socket
 };

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "common/glob.h"
@@ -16,7 +18,9 @@ namespace lapwing::doctor {
 namespace {
 
 std::optional<Use> useOf(const std::string& key) {
-    if (key == "password_file" || key == "url_file" || key == "bearer_token_file") {
+    static const std::set<std::string> secrets{"password_file",    "url_file",     "bearer_token_file",
+                                               "routing_key_file", "header_files", "defaults_file"};
+    if (secrets.contains(key)) {
         return Use::secret;
     }
     if (key == "ca" || key == "cert" || key == "key" || key.ends_with("_file") || key == "machine_id" ||
@@ -32,7 +36,8 @@ void visit(const config::Node& node, const std::string& key, const Each& each) {
     if (node.isMap()) {
         node.forEachPair([&](const std::string& name, const config::Node& child) {
             if (child.path() != "admin" && child.path() != "probes.inventory") {
-                visit(child, name, each);
+                // The names of headers are any.
+                visit(child, key == "header_files" ? key : name, each);
             }
         });
     } else if (node.isSequence()) {
@@ -49,6 +54,22 @@ void visit(const config::Node& node, const std::string& key, const Each& each) {
 
 void forEachNamedFile(const config::Node& root, const Each& each) {
     visit(root, "", each);
+}
+
+std::string settingFix(const config::Node& place, const std::string& fragment, const std::string& yaml,
+                       const std::string& change, const std::string& unit) {
+    const auto edit = [&](int line, const std::string& file) {
+        return fmt::format("editor +{} {} && systemctl restart {}   # {}\n", line, file, unit, change);
+    };
+    if (place.present()) {
+        return edit(std::max(place.line(), 1), place.file());
+    }
+    std::error_code error;
+    if (std::filesystem::symlink_status(fragment, error).type() != std::filesystem::file_type::not_found) {
+        return edit(1, fragment);
+    }
+    return fmt::format("install -D -m 0644 /dev/stdin {} <<'END'\n{}\nEND\nsystemctl restart {}   # {}\n",
+                       fragment, yaml, unit, change);
 }
 
 void reportFiles(Report& out, const Account& account, const std::vector<NamedFile>& files) {
@@ -92,9 +113,11 @@ void reportConfiguration(Report& out, const std::string& file, const std::vector
     }
 }
 
-void judgeNamedFiles(const config::Node& root, const Account& account) {
+bool judgeNamedFiles(const config::Node& root, const Account& account) {
+    bool tried = true;
     forEachNamedFile(root, [&](const config::Node& place, const std::string& path, Use use) {
         const auto obstacle = tryUse(account, path, use);
+        tried = tried && obstacle.has_value();
         const bool of_server = use == Use::connect || place.path().starts_with("probes.logs");
         if (!obstacle || !*obstacle || ((*obstacle)->absent && of_server)) {
             return;
@@ -102,6 +125,15 @@ void judgeNamedFiles(const config::Node& root, const Account& account) {
         place.problem(place.path() + ": " + (*obstacle)->found +
                       ((*obstacle)->fix.empty() ? "" : "; fix: " + (*obstacle)->fix));
     });
+    return tried;
+}
+
+std::string triedAs(const Expected<Account>& account, bool tried, const std::string& program) {
+    if (!account) {
+        return "; as whom the " + program + " runs is unknown: --user NAME";
+    }
+    return tried ? " (as " + account->user + ")"
+                 : "; files were not tried as " + account->user + ": run it as root";
 }
 
 }  // namespace lapwing::doctor

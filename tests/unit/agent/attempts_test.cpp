@@ -1,13 +1,16 @@
 // Attempts between two network namespaces, from a collector's assignment.
 #include "agent/attempts/attempts.h"
 
+#include <net/if.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <condition_variable>
+#include <cstring>
 #include <mutex>
 #include <thread>
 
@@ -99,6 +102,26 @@ Labels result(const char* port, const char* kind) {
             {"source_kind", kind}};
 }
 
+void setLink(const char* name, bool up) {
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ifreq request{};
+    std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+    REQUIRE(ioctl(fd, SIOCGIFFLAGS, &request) == 0);
+    const int flags = up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP;
+    request.ifr_flags = static_cast<short>(flags);
+    REQUIRE(ioctl(fd, SIOCSIFFLAGS, &request) == 0);
+    close(fd);
+}
+
+/// Waits for so many peers; returns how many there are in the end.
+std::size_t awaitPeers(const Attempts& attempts, std::size_t wanted) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (attempts.peers().size() != wanted && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(milliseconds(50));
+    }
+    return attempts.peers().size();
+}
+
 }  // namespace
 
 TEST_CASE("attempts come from the main and a second address, and again after the target's rules changed",
@@ -177,6 +200,12 @@ TEST_CASE("attempts come from the main and a second address, and again after the
         discovered.start();
         CHECK(found.await(result("9", "main"), "result", "refused") == "refused");
         CHECK(found.value({{"instance", "far"}}) == -1);
+        // The assignment stays the same; the network of the peer goes, and comes later.
+        setLink("veth-c", false);
+        CHECK(awaitPeers(discovered, 0) == 0);
+        setLink("veth-c", true);
+        CHECK(awaitPeers(discovered, 1) == 1);
+        CHECK(found.await(result("9", "main"), "result", "refused") == "refused");
         discovered.stop();
         REQUIRE(discovered.peers().size() == 1);
         CHECK(discovered.peers()[0].peer.host == "web-01");

@@ -112,6 +112,10 @@ TEST_CASE("each probe that fails has a fix, and a service that nobody watches to
     CHECK(has(judged(probe("firewall", "failed", "unavailable"), {}).at(0).fix, "lapwing-snapshot.timer"));
     CHECK(has(judged(probe("logs", "failed", "denied"), {}).at(0).fix, "usermod -aG adm lapwing"));
     CHECK(has(judged(probe("app", "failed", "refused"), {}).at(0).fix, "lapwing-agent probe app"));
+    // The verb takes the kind; a target of `scrape` has a name of its own.
+    auto shop = probe("logs", "failed", "denied");
+    shop.insert(1, R"("kind":"scrape",)");
+    CHECK(has(judged(shop, {}).at(0).fix, "lapwing-agent probe scrape "));
     Installed database;
     database.mariadb = true;
     database.database_stopped = true;

@@ -60,6 +60,24 @@ TEST_CASE("the files of a membership are beside the configuration, and go again"
     CHECK(std::filesystem::exists(files.certificate));
 }
 
+TEST_CASE("peers that the configuration names stay in force") {
+    const test::Temporary dir;
+    const auto files = JoinFiles::beside(dir.path("agent.yaml"));
+    const auto written = [&] {
+        REQUIRE(writeMembership(files, kMember));
+        return has(*files::readFile(files.fragment), "peers: auto");
+    };
+    std::ofstream(files.config) << "peers: [ { host: lb-01, address: 10.77.0.10 } ]\n";
+    CHECK_FALSE(written());
+    CHECK_FALSE(written());
+    std::ofstream(files.config) << "peers:\n";
+    CHECK(written());
+    // The earlier fragment does not count.
+    CHECK(written());
+    std::ofstream(dir.path("agent.d/20-peers.yaml")) << "peers: []\n";
+    CHECK_FALSE(written());
+}
+
 TEST_CASE("if the configuration cannot be written, the certificate is as it was before") {
     const test::Temporary dir;
     const auto files = JoinFiles::beside(dir.path("agent.yaml"));

@@ -58,6 +58,7 @@ ProbeResult oneGauge(const char* name, double value = 1) {
 ProbeSpec spec(const char* job, FakeProbe::Watch& watch, FakeProbe::Run run,
                std::chrono::milliseconds interval = 200ms, std::chrono::milliseconds deadline = 100ms) {
     ProbeSpec made;
+    made.kind = "fake";
     made.job = job;
     made.instance = "web-01";
     made.interval = interval;
@@ -115,6 +116,7 @@ TEST_CASE("a run becomes samples with the probe's labels, up, and the series of 
             }
         });
     CHECK(runner.states()[0].outcome == ProbeState::Outcome::waiting);
+    CHECK(runner.states()[0].kind == "fake");
     const auto before = lapwing::nowMs();
     runner.start();
     REQUIRE(eventually([&] { return !got.all().empty(); }));

@@ -76,6 +76,13 @@ TEST_CASE("the table of a healthy agent") {
           "node       web-01    ok              3s ago      4ms       86  \n");
 }
 
+TEST_CASE("the kind of a probe is told beside its name") {
+    auto status = sample();
+    status.probes[0].kind = "scrape";
+    status.probes[0].job = "shop";
+    CHECK(statusJson(status).find(R"("kind":"scrape","job":"shop")") != std::string::npos);
+}
+
 TEST_CASE("a part that a successful probe cannot see is a note, not a failure") {
     auto status = sample();
     status.probes[0].message = "not seen: x (GRANT PROCESS)";

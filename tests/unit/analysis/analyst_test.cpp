@@ -294,11 +294,12 @@ TEST_CASE("the assignment orders attempts and canaries") {
 }
 
 TEST_CASE("the agents of a large site together try every host") {
-    constexpr int kHosts = 120;
+    constexpr int kHosts = 300;
     SiteSamples samples;
     const auto name = [](int host) { return "host-" + std::to_string(host + 100); };
     for (int i = 0; i < kHosts; ++i) {
-        samples.web(name(i), "10.77.1." + std::to_string(i + 1), "10.78.1." + std::to_string(i + 1),
+        samples.web(name(i), "10.77." + std::to_string(i / 200 + 1) + "." + std::to_string(i % 200 + 1),
+                    "10.78." + std::to_string(i / 200 + 1) + "." + std::to_string(i % 200 + 1),
                     test::kNoRules);
     }
     samples.write();
@@ -313,9 +314,19 @@ TEST_CASE("the agents of a large site together try every host") {
             ++count;
         }
         CHECK(count == 256);
+        // Agents that discover their peers take the hosts of the assignment only.
+        const auto attempts = json.find("\"attempts\":");
+        std::set<std::string> hosts;
+        for (int other = 0; other < kHosts; ++other) {
+            if (json.find("{\"host\":\"" + name(other) + "\",\"addresses\"") < attempts) {
+                hosts.insert(name(other));
+            }
+        }
+        CHECK(hosts.size() == 256);
         CHECK(json.find("{\"host\":\"" + name(i) + "\",\"address\"") == std::string::npos);
         for (int other = 0; other < kHosts; ++other) {
             if (json.find("{\"host\":\"" + name(other) + "\",\"address\"") != std::string::npos) {
+                CHECK(hosts.contains(name(other)));
                 tried.insert(name(other));
             }
         }

@@ -46,8 +46,10 @@ TEST_CASE("a receiver is judged by the collector's word, and by an attempt where
     CHECK(receivers({other}, trouble, "").allWell());
     one.error = "Connection refused";
     CHECK(has(receivers({one}, "", "").checks().at(0).fix, "# start what listens at hooks:443"));
+    CHECK(has(receivers({one}, "", accepted).checks().at(0).found, "Connection refused"));
     one.resolved = false;
     CHECK(receivers({one}, "", "").checks().at(0).area == "names");
+    CHECK_FALSE(receivers({one}, "", accepted).allWell());
     CHECK(has(receivers({}, "", "").checks().at(0).fix, "20-notify.yaml"));
 }
 

@@ -1,4 +1,6 @@
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -121,6 +123,20 @@ TEST_CASE("a file is tried with the rights of the account, and the fix opens it 
     CHECK(obstacle->fix == "chgrp nogroup " + key + " && chmod g+r " + key);
     CHECK(has(obstacle->found, "nobody may not read it: " + key + " is root:root 0600"));
     CHECK(tryUse(nobody, key, Use::secret).value()->fix == "chown nobody " + key + " && chmod 0600 " + key);
+    // Readable, but the program refuses a secret that others may read.
+    REQUIRE(::chown(key.c_str(), nobody.uid, nobody.gid) == 0);
+    std::filesystem::permissions(key, static_cast<std::filesystem::perms>(0640));
+    CHECK_FALSE(tryUse(nobody, key, Use::read).value());
+    obstacle = *tryUse(nobody, key, Use::secret);
+    REQUIRE(obstacle);
+    CHECK(has(obstacle->found, key + " is nobody:nogroup 0640"));
+    CHECK(obstacle->fix == "chmod 0600 " + key);
+    REQUIRE(::chown(key.c_str(), 0, nobody.gid) == 0);
+    CHECK(tryUse(nobody, key, Use::secret).value()->fix == "chown nobody " + key + " && chmod 0600 " + key);
+    REQUIRE(::chown(key.c_str(), nobody.uid, nobody.gid) == 0);
+    std::filesystem::permissions(key, static_cast<std::filesystem::perms>(0600));
+    CHECK_FALSE(tryUse(nobody, key, Use::secret).value());
+    REQUIRE(::chown(key.c_str(), 0, 0) == 0);
     nobody.unit = "x.service";
     CHECK(has(tryUse(nobody, key, Use::secret).value()->fix, " && systemctl restart x.service"));
     nobody.unit.clear();
@@ -177,20 +193,67 @@ TEST_CASE("the files that a configuration names, each with its use") {
         "collector: { ca: /c, cert: /c, key: relative }\n"
         "probes:\n  mysql: [ { socket: /m, password_file: /p, defaults_file: /d } ]\n"
         "  inventory: { files: [ { name: a, paths: [ /srv ] } ] }\n  logs: [ { access: /l/*.log }, { error: "
-        "/e } ]\n",
+        "/e } ]\n  scrape: [ { header_files: { Authorization: /h } } ]\n"
+        "notify: { webhook: [ { routing_key_file: /r } ] }\n",
         "x.yaml");
     std::vector<std::string> found;
     forEachNamedFile(root, [&](const config::Node& place, const std::string& path, Use use) {
         found.push_back(place.path() + " " + path + " " + std::to_string(static_cast<int>(use)));
     });
     const auto use = [](Use each) { return std::to_string(static_cast<int>(each)); };
-    CHECK(found == std::vector<std::string>{"collector.ca /c " + use(Use::read),
-                                            "collector.cert /c " + use(Use::read),
-                                            "probes.mysql[0].socket /m " + use(Use::connect),
-                                            "probes.mysql[0].password_file /p " + use(Use::secret),
-                                            "probes.mysql[0].defaults_file /d " + use(Use::read),
-                                            "probes.logs[1].error /e " + use(Use::read)});
+    CHECK(found ==
+          std::vector<std::string>{"collector.ca /c " + use(Use::read), "collector.cert /c " + use(Use::read),
+                                   "probes.mysql[0].socket /m " + use(Use::connect),
+                                   "probes.mysql[0].password_file /p " + use(Use::secret),
+                                   "probes.mysql[0].defaults_file /d " + use(Use::secret),
+                                   "probes.logs[1].error /e " + use(Use::read),
+                                   "probes.scrape[0].header_files.Authorization /h " + use(Use::secret),
+                                   "notify.webhook[0].routing_key_file /r " + use(Use::secret)});
     CHECK(reader.ok());
+}
+
+TEST_CASE("files that could not be tried are not said to be fine") {
+    const test::Temporary dir;
+    write(dir.path("ca.pem"), 0644);
+    config::Reader reader;
+    const auto root = reader.text("collector: { ca: " + dir.path("ca.pem") + " }\n", "x.yaml");
+    const auto own = Account::own();
+    CHECK(judgeNamedFiles(root, own));
+    CHECK(triedAs(own, true, "agent") == " (as " + own.user + ")");
+    // Root tries it in a process of its own: without a descriptor for the answer, nothing can be tried.
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        auto other = own;
+        other.uid = 65534;
+        other.user = "another";
+        const rlimit none{0, 0};
+        const bool limited = ::setrlimit(RLIMIT_NOFILE, &none) == 0;
+        ::_exit(limited && !judgeNamedFiles(root, other) && reader.ok() ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    CHECK(triedAs(own, false, "agent") == "; files were not tried as " + own.user + ": run it as root");
+    CHECK(has(triedAs(fail(ErrorKind::not_found, ""), false, "agent"), "--user NAME"));
+}
+
+TEST_CASE("a setting is changed where it stands, and no file is overwritten") {
+    const test::Temporary dir;
+    const auto file = dir.path("20-spool.yaml");
+    config::Reader reader;
+    const auto root = reader.text("host: a\nspool:\n  size: 2GB\n", "/etc/x.yaml");
+    const auto fix = [&](const config::Node& place) {
+        return settingFix(place, file, "spool: { size: 100MB }", "spool.size: 100MB", "x.service");
+    };
+    CHECK(fix(root["spool"]["size"]) ==
+          "editor +3 /etc/x.yaml && systemctl restart x.service   # spool.size: 100MB\n");
+    CHECK(fix(root["spool"]["age"]) == "install -D -m 0644 /dev/stdin " + file +
+                                           " <<'END'\nspool: { size: 100MB }\nEND\nsystemctl restart "
+                                           "x.service   # spool.size: 100MB\n");
+    write(file, 0644);
+    CHECK(has(fix(root["none"]["size"]), "editor +1 " + file + " && "));
+    CHECK_FALSE(has(fix(root["none"]["size"]), "install"));
 }
 
 TEST_CASE("space and inodes of a disk") {
