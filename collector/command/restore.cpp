@@ -174,8 +174,11 @@ Expected<void> judgeCa(const Files& files) {
         const bool of_ca = fs::path(each.path).parent_path().filename() == "ca";
         if (of_ca && fs::exists(each.path, ignored) &&
             files::readFile(each.path).value_or("") != each.content) {
-            return fail(ErrorKind::invalid,
-                        each.path + ": is there already. Restore onto a machine without a CA");
+            return fail(ErrorKind::invalid, each.path +
+                                                ": is there already. If no agent has joined this machine's "
+                                                "own CA, stop the collector and move " +
+                                                fs::path(each.path).parent_path().string() +
+                                                " to another directory");
         }
     }
     return {};

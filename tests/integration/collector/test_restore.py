@@ -150,30 +150,38 @@ def test_what_a_collector_left_is_not_mixed_into_the_database(emptied, left):
 def test_a_backup_writes_into_no_other_directory(emptied, tmp_path):
     other = tmp_path / "other"
     put(emptied.copy, str(other / "key.pem"))
-    put(emptied.copy, "/etc/cron.d/lapwing-test")
+    put(emptied.copy, str(tmp_path / "cron.d/x"))
     reason = refused(emptied)
-    assert f"would write /etc/cron.d/lapwing-test, {other}/key.pem" in reason, reason
-    assert f"add --allow /etc/cron.d --allow {other}" in reason, reason
-    assert "/etc/cron.d" in refused(emptied, "--allow", str(other))
+    assert f"would write {tmp_path}/cron.d/x, {other}/key.pem: outside" in reason, reason
+    assert f"add --allow {tmp_path}/cron.d --allow {other}" in reason, reason
+    assert f"would write {tmp_path}/cron.d/x: outside" in refused(emptied, "--allow", str(other))
     with sqlite3.connect(emptied.copy) as database:
-        database.execute("DELETE FROM backup_files WHERE path LIKE '/etc/%'")
+        database.execute("DELETE FROM backup_files WHERE path LIKE '%/cron.d/x'")
     done = emptied.run("restore", emptied.copy, "--allow", str(other))
     assert done.returncode == 0, done.stderr
     assert (other / "key.pem").read_text() == "x"
     written = done.stdout.splitlines()
     for path in (emptied.config_file, str(other / "key.pem"), emptied.path("data/lapwing.db")):
         assert path in written, done.stdout
-    assert not os.path.exists("/etc/cron.d/lapwing-test")
+    assert not (tmp_path / "cron.d").exists()
 
 
-def test_a_backup_does_not_choose_another_place_for_the_database(emptied):
-    put(emptied.copy, emptied.path("collector.d/z.yaml"), content="data: /etc/cron.d/lapwing-test.db\n")
-    assert "would write /etc/cron.d/lapwing-test.db: outside" in refused(emptied)
+def test_a_backup_does_not_choose_another_place_for_the_database(emptied, tmp_path):
+    put(emptied.copy, emptied.path("collector.d/z.yaml"), content=f"data: {tmp_path}/cron.d/x.db\n")
+    assert f"would write {tmp_path}/cron.d/x.db: outside" in refused(emptied)
     put(emptied.copy, emptied.path("collector.d/z.yaml"), content="dat: x\n")
     assert emptied.path("collector.d/z.yaml") + ":1:1: " in refused(emptied)
     put(emptied.copy, emptied.path("collector.d/z.yaml"), content="{}\n")
     put(emptied.copy, emptied.path("data/lapwing.db-wal"))
     assert "names the file " + emptied.path("data/lapwing.db-wal") in refused(emptied)
+
+
+def test_another_ca_is_left_and_nothing_else_is_written(emptied):
+    os.makedirs(emptied.path("data/ca"))
+    with open(emptied.path("data/ca/ca.key"), "w") as out:
+        out.write("another")
+    reason = refused(emptied)
+    assert emptied.path("data/ca/ca.key") + ": is there already" in reason and "move " + emptied.path("data/ca ") in reason
 
 
 @pytest.mark.root
