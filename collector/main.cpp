@@ -132,7 +132,12 @@ int dispatch(int argc, char** argv) {
 
     auto* restore = app.add_subcommand("restore", "Bring a backup to a machine without a database and a CA");
     restore->add_option("FILE", backup_file, "The backup")->required();
-    restore->callback([&] { code = collector::restore(config, backup_file); });
+    std::vector<std::string> allowed;
+    restore
+        ->add_option("--allow", allowed,
+                     "Write below this directory, too, if the backup has files of it; repeatable")
+        ->allow_extra_args(false);
+    restore->callback([&] { code = collector::restore(config, backup_file, allowed); });
 
     std::string user_name;
     std::string users_file;

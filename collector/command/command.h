@@ -41,7 +41,8 @@ int rollCa(const std::string& config_file, CaStep step, bool anyway);
 /// collector runs.
 int backup(const std::string& config_file, const std::string& file);
 /// Brings the content of a backup to a machine that has neither database nor CA.
-int restore(const std::string& config_file, const std::string& file);
+/// It writes below the directories of the configuration and of the package's data, and below `allowed`.
+int restore(const std::string& config_file, const std::string& file, const std::vector<std::string>& allowed);
 /// Adds a user to `http.users_file`, or gives one a new password. Reads the password from the terminal, twice
 /// and without echo, or else from the standard input.
 /// `file` in place of that of the configuration; "" for none.

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "collector/command/directory.h"
 #include "common/config/reader.h"
 #include "common/files.h"
 #include "common/glob.h"
@@ -22,6 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostFiles = 10'000;
 constexpr std::size_t kMostBytes = 4U << 20;  // of a file: the configuration has that limit
+constexpr mode_t kPermissions = 0666;         // nothing that a backup holds is a program
 
 Error systemError(const std::string& doing) {
     const auto kind = errno == EACCES || errno == EPERM ? ErrorKind::denied : ErrorKind::unavailable;
@@ -53,42 +55,6 @@ std::string groupName(gid_t gid) {
     return ::getgrgid_r(gid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr
                ? found->gr_name
                : "";
-}
-
-/// The owner of a kept file on this machine; -1 leaves what is.
-files::Owner ownerHere(const storage::KeptFile& file) {
-    files::Owner out{static_cast<uid_t>(-1), static_cast<gid_t>(-1)};
-    std::array<char, 4096> buffer{};
-    passwd user{};
-    passwd* user_found = nullptr;
-    if (::getpwnam_r(file.user.c_str(), &user, buffer.data(), buffer.size(), &user_found) == 0 &&
-        user_found != nullptr) {
-        out.uid = user_found->pw_uid;
-    }
-    group of{};
-    group* group_found = nullptr;
-    if (::getgrnam_r(file.group.c_str(), &of, buffer.data(), buffer.size(), &group_found) == 0 &&
-        group_found != nullptr) {
-        out.gid = group_found->gr_gid;
-    }
-    return out;
-}
-
-/// Makes the missing directories, which belong to the owner of the file.
-Expected<void> makeDirectories(const fs::path& directory, const files::Owner& owner) {
-    if (directory.empty() || fs::exists(directory)) {
-        return {};
-    }
-    if (auto made = makeDirectories(directory.parent_path(), owner); !made) {
-        return made;
-    }
-    if (::mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) {
-        return tl::unexpected(systemError("make " + directory.string()));
-    }
-    if (::geteuid() == 0 && ::chown(directory.c_str(), owner.uid, owner.gid) != 0) {
-        return tl::unexpected(systemError("give " + directory.string() + " its owner"));
-    }
-    return {};
 }
 
 }  // namespace
@@ -163,34 +129,55 @@ Expected<std::vector<storage::KeptFile>> readKept(const std::set<std::string>& p
     return out;
 }
 
-Expected<void> writeKept(const storage::KeptFile& file) {
-    const auto owner = ownerHere(file);
-    if (auto made = makeDirectories(fs::path(file.path).parent_path(), owner); !made) {
-        return made;
+files::Owner ownerHere(const storage::KeptFile& file) {
+    files::Owner out{static_cast<uid_t>(-1), static_cast<gid_t>(-1)};
+    std::array<char, 4096> buffer{};
+    passwd user{};
+    passwd* user_found = nullptr;
+    if (::getpwnam_r(file.user.c_str(), &user, buffer.data(), buffer.size(), &user_found) == 0 &&
+        user_found != nullptr) {
+        out.uid = user_found->pw_uid;
     }
-    const auto before = files::readFile(file.path, kMostBytes);
-    if (before && *before == file.content) {
-        return {};
+    group of{};
+    group* group_found = nullptr;
+    if (::getgrnam_r(file.group.c_str(), &of, buffer.data(), buffer.size(), &group_found) == 0 &&
+        group_found != nullptr) {
+        out.gid = group_found->gr_gid;
     }
-    const auto aside = file.path + ".before-restore";
-    if (fs::exists(fs::symlink_status(file.path)) && ::rename(file.path.c_str(), aside.c_str()) != 0) {
-        return tl::unexpected(systemError("rename " + file.path));
-    }
-    if (auto written = files::writeFile(file.path, file.content, static_cast<mode_t>(file.mode)); !written) {
-        return written;
-    }
-    return giveTo(file.path, file, file.mode);
+    return out;
 }
 
-Expected<void> giveTo(const std::string& path, const storage::KeptFile& like, int mode) {
-    const auto owner = ownerHere(like);
-    if (::geteuid() == 0 && ::chown(path.c_str(), owner.uid, owner.gid) != 0) {
-        return tl::unexpected(systemError("give " + path + " its owner"));
+Expected<void> mayWrite(const std::string& path) {
+    const auto directory = Directory::open(fs::path(path).parent_path());
+    if (!directory) {
+        return directory.error().kind == ErrorKind::not_found ? Expected<void>() : fail(directory.error());
     }
-    if (::chmod(path.c_str(), static_cast<mode_t>(mode)) != 0) {
-        return tl::unexpected(systemError("set the mode of " + path));
+    struct stat status {};
+    const auto name = fs::path(path).filename();
+    const bool there = ::fstatat(directory->descriptor(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+    if (there && !S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
+        return fail(ErrorKind::invalid, path + ": is no file");
     }
     return {};
+}
+
+Expected<void> writeKept(const storage::KeptFile& file) {
+    const auto owner = ownerHere(file);
+    const auto directory = Directory::make(fs::path(file.path).parent_path(), owner);
+    if (!directory) {
+        return fail(directory.error());
+    }
+    const int at = directory->descriptor();
+    const auto name = fs::path(file.path).filename().string();
+    struct stat status {};
+    const bool there = ::fstatat(at, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+    const bool same = there && S_ISREG(status.st_mode) &&
+                      files::readFile(directory->at(name), kMostBytes).value_or("") == file.content;
+    if (there && !same && ::renameat(at, name.c_str(), at, (name + ".before-restore").c_str()) != 0) {
+        return tl::unexpected(systemError("rename " + file.path));
+    }
+    // The same content as well: an interrupted run may have left another owner and mode.
+    return directory->write(name, file.content, static_cast<mode_t>(file.mode) & kPermissions, owner);
 }
 
 }  // namespace lapwing::collector

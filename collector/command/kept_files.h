@@ -2,9 +2,12 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "collector/config/config.h"
 #include "collector/storage/backup.h"
+#include "common/error.h"
+#include "common/files.h"
 
 namespace lapwing::collector {
 
@@ -16,11 +19,16 @@ std::set<std::string> filesToKeep(const Config& config, const std::string& confi
 /// 10,000 files.
 Expected<std::vector<storage::KeptFile>> readKept(const std::set<std::string>& paths);
 
-/// Writes a file with its directories, owner and mode. A file with another content is kept as
-/// PATH.before-restore. Names of users that this machine lacks leave the owner to the process.
-Expected<void> writeKept(const storage::KeptFile& file);
+/// The owner of a kept file on this machine; -1 for a name that this machine lacks.
+files::Owner ownerHere(const storage::KeptFile& file);
 
-/// Gives a file the owner of a kept one, and a mode.
-Expected<void> giveTo(const std::string& path, const storage::KeptFile& like, int mode);
+/// Whether writeKept() can write a path: `invalid` if it leads through a link that others could have made, or
+/// if it is a directory or a device. Changes nothing.
+Expected<void> mayWrite(const std::string& path);
+
+/// Writes a file with its directories, owner and mode; the mode without the bits that make a program. A file
+/// with another content, and a link, is kept as PATH.before-restore. Names of users that this machine lacks
+/// leave the owner to the process.
+Expected<void> writeKept(const storage::KeptFile& file);
 
 }  // namespace lapwing::collector

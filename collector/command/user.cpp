@@ -138,8 +138,8 @@ int addUser(const std::string& config_file, const std::string& name, const std::
                    right ? "the password could not be hashed" : right.error().message);
         return kWrongUsage;
     }
-    auto written = files::writeFile(file, changed, static_cast<mode_t>(like.mode));
-    written = written ? giveTo(file, like, like.mode) : written;
+    const auto owner = ownerHere(like);
+    const auto written = files::writeFile(file, changed, static_cast<mode_t>(like.mode), &owner);
     if (!written) {
         fmt::print(stderr, "{}\n", written.error().message);
         return kWrongUsage;

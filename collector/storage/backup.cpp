@@ -80,10 +80,9 @@ Expected<void> copyPages(Connection& from, const std::string& to, const std::vec
     return putFiles(*copy, files);
 }
 
-}  // namespace
-
-Expected<void> backup(const std::string& source, const std::string& target,
-                      const std::vector<KeptFile>& files) {
+/// An owner of -1 leaves what is.
+Expected<void> copyDatabase(const std::string& source, const std::string& target,
+                            const std::vector<KeptFile>& files, mode_t mode, const files::Owner& owner) {
     struct stat status {};
     if (::stat(source.c_str(), &status) != 0) {
         if (errno == ENOENT) {
@@ -97,8 +96,8 @@ Expected<void> backup(const std::string& source, const std::string& target,
     if (auto ours = ensureFile(source); !ours) {
         return ours;
     }
-    if (::lstat(target.c_str(), &status) == 0) {
-        return fail(ErrorKind::invalid, target + ": is there already, and was left as it is");
+    if (auto room = roomFor(target); !room) {
+        return room;
     }
     auto from = Connection::open(source, SQLITE_OPEN_READWRITE);
     if (!from) {
@@ -116,7 +115,14 @@ Expected<void> backup(const std::string& source, const std::string& target,
     if (made < 0) {
         return tl::unexpected(systemError("create " + unfinished.path));
     }
+    const bool given =
+        ::fchmod(made, mode) == 0 && (::geteuid() != 0 || ::fchown(made, owner.uid, owner.gid) == 0);
+    const int reason = errno;
     ::close(made);
+    if (!given) {
+        errno = reason;
+        return tl::unexpected(systemError("give " + unfinished.path + " its owner and mode"));
+    }
     if (auto copied = copyPages(*from, unfinished.path, files); !copied) {
         return copied;
     }
@@ -125,6 +131,24 @@ Expected<void> backup(const std::string& source, const std::string& target,
         return tl::unexpected(systemError("create " + target));
     }
     return syncDirectoryOf(target);
+}
+
+}  // namespace
+
+Expected<void> roomFor(const std::string& target) {
+    for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
+        struct stat status {};
+        if (::lstat((target + suffix).c_str(), &status) == 0) {
+            return fail(ErrorKind::invalid, target + suffix + ": is there already, and was left as it is");
+        }
+    }
+    return {};
+}
+
+Expected<void> backup(const std::string& source, const std::string& target,
+                      const std::vector<KeptFile>& files) {
+    const files::Owner same{static_cast<uid_t>(-1), static_cast<gid_t>(-1)};
+    return copyDatabase(source, target, files, 0600, same);
 }
 
 Expected<std::vector<KeptFile>> filesOfBackup(const std::string& file) {
@@ -156,8 +180,9 @@ Expected<std::vector<KeptFile>> filesOfBackup(const std::string& file) {
     return read ? Expected<std::vector<KeptFile>>(std::move(out)) : tl::unexpected(read.error());
 }
 
-Expected<void> restoreDatabase(const std::string& file, const std::string& target) {
-    return backup(file, target);
+Expected<void> restoreDatabase(const std::string& file, const std::string& target,
+                               const files::Owner& owner) {
+    return copyDatabase(file, target, {}, 0640, owner);
 }
 
 }  // namespace lapwing::storage

@@ -1,6 +1,7 @@
 """A backup holds all that a new machine needs: after `restore` in an empty tree an agent with its certificate keeps delivering."""
 
 import os
+import pwd
 import shutil
 import sqlite3
 import subprocess
@@ -96,6 +97,134 @@ def test_a_backup_with_a_path_that_climbs_is_refused(collector, tmp_path):
         database.execute("INSERT INTO backup_files VALUES('/tmp/../etc/evil', '', '', 420, 'x')")
     done = collector.run("restore", file)
     assert done.returncode == 2 and "/tmp/../etc/evil" in done.stderr, done.stderr
+
+
+def put(file, path, mode=0o640, user="root", content="x"):
+    """Puts a file into a backup, as somebody could who has it in hand."""
+    with sqlite3.connect(file) as database:
+        group = {"nobody": "nogroup"}.get(user, user)
+        database.execute("INSERT OR REPLACE INTO backup_files VALUES(?, ?, ?, ?, ?)", (path, user, group, mode, content.encode()))
+
+
+@pytest.fixture
+def emptied(tmp_path):
+    """A machine without data, whose configuration has another content, and a backup for it."""
+    machine = Collector()
+    machine.start()
+    machine.stop()
+    machine.copy = str(tmp_path / "copy.db")
+    assert machine.run("backup", machine.copy).returncode == 0
+    with open(machine.config_file) as text:
+        machine.configuration = text.read()
+    shutil.rmtree(machine.path("data"))
+    with open(machine.config_file, "w") as out:
+        out.write("# empty\n")
+    yield machine
+    machine.close()
+
+
+def refused(machine, *arguments):
+    """Restores in vain; returns the reason after a look that nothing was written."""
+    def files():
+        return sorted(os.path.join(where, name) for where, _, names in os.walk(machine.directory) for name in names)
+    before = files()
+    done = machine.run("restore", machine.copy, *arguments)
+    assert done.returncode == 2 and "Nothing was written" in done.stderr, done
+    assert files() == before
+    with open(machine.config_file) as text:
+        assert text.read() == "# empty\n"
+    return done.stderr
+
+
+@pytest.mark.parametrize("left", ["lapwing.db", "lapwing.db-wal", "lapwing.db-shm", "lapwing.db-journal"])
+def test_what_a_collector_left_is_not_mixed_into_the_database(emptied, left):
+    os.makedirs(emptied.path("data"))
+    with open(emptied.path("data/" + left), "w") as out:
+        out.write("old frames")
+    reason = refused(emptied)
+    assert emptied.path("data/" + left) + ": is there already" in reason and "Stop the collector, and move" in reason
+    os.unlink(emptied.path("data/" + left))
+    assert emptied.run("restore", emptied.copy).returncode == 0
+
+
+def test_a_backup_writes_into_no_other_directory(emptied, tmp_path):
+    other = tmp_path / "other"
+    put(emptied.copy, str(other / "key.pem"))
+    put(emptied.copy, str(tmp_path / "cron.d/x"))
+    reason = refused(emptied)
+    assert f"would write {tmp_path}/cron.d/x, {other}/key.pem: outside" in reason, reason
+    assert f"add --allow {tmp_path}/cron.d --allow {other}" in reason, reason
+    assert f"would write {tmp_path}/cron.d/x: outside" in refused(emptied, "--allow", str(other))
+    with sqlite3.connect(emptied.copy) as database:
+        database.execute("DELETE FROM backup_files WHERE path LIKE '%/cron.d/x'")
+    done = emptied.run("restore", emptied.copy, "--allow", str(other))
+    assert done.returncode == 0, done.stderr
+    assert (other / "key.pem").read_text() == "x"
+    written = done.stdout.splitlines()
+    for path in (emptied.config_file, str(other / "key.pem"), emptied.path("data/lapwing.db")):
+        assert path in written, done.stdout
+    assert not (tmp_path / "cron.d").exists()
+
+
+def test_a_backup_does_not_choose_another_place_for_the_database(emptied, tmp_path):
+    put(emptied.copy, emptied.path("collector.d/z.yaml"), content=f"data: {tmp_path}/cron.d/x.db\n")
+    assert f"would write {tmp_path}/cron.d/x.db: outside" in refused(emptied)
+    put(emptied.copy, emptied.path("collector.d/z.yaml"), content="dat: x\n")
+    assert emptied.path("collector.d/z.yaml") + ":1:1: " in refused(emptied)
+    put(emptied.copy, emptied.path("collector.d/z.yaml"), content="{}\n")
+    put(emptied.copy, emptied.path("data/lapwing.db-wal"))
+    assert "names the file " + emptied.path("data/lapwing.db-wal") in refused(emptied)
+
+
+def test_another_ca_is_left_and_nothing_else_is_written(emptied):
+    os.makedirs(emptied.path("data/ca"))
+    with open(emptied.path("data/ca/ca.key"), "w") as out:
+        out.write("another")
+    reason = refused(emptied)
+    assert emptied.path("data/ca/ca.key") + ": is there already" in reason and "move " + emptied.path("data/ca ") in reason
+
+
+@pytest.mark.root
+def test_a_link_of_another_user_is_not_followed(emptied, tmp_path):
+    nobody = pwd.getpwnam("nobody")
+    (tmp_path / "target").mkdir()
+    os.makedirs(emptied.path("data"))
+    os.symlink(tmp_path / "target", emptied.path("data/ca"))
+    os.chown(emptied.path("data"), nobody.pw_uid, nobody.pw_gid)
+    assert emptied.path("data/ca") + ": is a link in a directory that others can write into" in refused(emptied)
+    # In a directory of root a link is the administrator's.
+    os.chown(emptied.path("data"), 0, 0)
+    done = emptied.run("restore", emptied.copy)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "target/ca.key").exists()
+
+
+@pytest.mark.root
+def test_a_restore_gives_owner_and_mode_and_makes_no_program(emptied):
+    nobody = pwd.getpwnam("nobody")
+    tool = emptied.path("rules/tool.yml")
+    put(emptied.copy, tool, mode=0o6755, user="nobody")
+    # An interrupted run left the file with the right content, and the mode and the owner of a new one.
+    os.makedirs(emptied.path("rules"), exist_ok=True)
+    with open(tool, "w") as out:
+        out.write("x")
+    os.chmod(tool, 0o600)
+    assert emptied.run("restore", emptied.copy).returncode == 0
+    status = os.stat(tool)
+    assert status.st_mode & 0o7777 == 0o644 and status.st_uid == nobody.pw_uid and status.st_gid == nobody.pw_gid
+    assert not os.path.exists(tool + ".before-restore")
+
+
+@pytest.mark.root
+def test_without_a_ca_the_database_belongs_to_the_owner_of_its_directory(emptied):
+    with sqlite3.connect(emptied.copy) as database:
+        database.execute("DELETE FROM backup_files WHERE path LIKE '%/ca/%'")
+    nobody = pwd.getpwnam("nobody")
+    os.makedirs(emptied.path("data"))
+    os.chown(emptied.path("data"), nobody.pw_uid, nobody.pw_gid)
+    assert emptied.run("restore", emptied.copy).returncode == 0
+    status = os.stat(emptied.path("data/lapwing.db"))
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (nobody.pw_uid, nobody.pw_gid, 0o640)
 
 
 def add_user(collector, name, password, *more):

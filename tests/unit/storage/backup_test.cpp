@@ -157,6 +157,16 @@ TEST_CASE("a backup overwrites no file, and names a source that it cannot copy")
     REQUIRE(::symlink("nowhere", dir.file("link").c_str()) == 0);
     CHECK(backup(dir.file(), dir.file("link")).error().kind == ErrorKind::invalid);
 
+    // SQLite would take them for those of the copy.
+    for (const char* left : {"copy-wal", "copy-shm", "copy-journal"}) {
+        std::ofstream(dir.file(left)) << "old frames";
+        done = backup(dir.file(), dir.file("copy"));
+        REQUIRE(!done);
+        CHECK(done.error().message == dir.file(left) + ": is there already, and was left as it is");
+        CHECK_FALSE(std::filesystem::exists(dir.file("copy")));
+        std::filesystem::remove(dir.file(left));
+    }
+
     done = backup(dir.file("none"), dir.file("copy"));
     REQUIRE(!done);
     CHECK(done.error().kind == ErrorKind::not_found);
