@@ -152,7 +152,8 @@ std::string fragmentText(const JoinFiles& files, const Membership& membership) {
                                     "one: attempts to connect go to these only.\npeers: auto\n";
     return "# `lapwing-agent join` wrote this file, and `lapwing-agent leave` removes it. Settings of your "
            "own belong "
-           "into\n# another file of this directory, or into the main one: docs/configuration.md.\nhost: " +
+           "into\n# another file of this directory, or into the main one: "
+           "/usr/share/doc/lapwing-agent/configuration.md.\nhost: " +
            quoted(membership.host) + "\ncollector:\n  url: " + quoted(membership.url) + "\n  ca: " + file +
            "\n  cert: " + file + "\n  key: " + file + "\n  server_name: " + tls::kCollectorName + "\n" +
            peers;

@@ -96,7 +96,8 @@ void diagnoseDatabase(Report& out, const json::Value& answer, const std::string&
         out.well("disk", file, "the collector has met no damage");
     } else {
         out.wrong("disk", file, "blocks of it are damaged",
-                  "lapwing-collector check   # lists them; docs/storage.md says what is lost");
+                  "lapwing-collector check   # lists them; /usr/share/doc/lapwing-collector/storage.md says "
+                  "what is lost");
     }
 }
 

@@ -78,7 +78,8 @@ std::string configureHaproxy(const config::Node& node, const ProbeContext& conte
         }
         if (::access(path, W_OK) != 0 && wanted == Switch::detect) {
             return "haproxy: off (" + std::string(path) +
-                   " may not be opened: give the agent a socket of its own, see the probe's README)";
+                   " may not be opened: give the agent a socket of its own, see "
+                   "/usr/share/doc/lapwing-agent/probes/haproxy.md)";
         }
         out.push_back(specOf(context.host, "socket", std::make_unique<haproxy::SocketProbe>(path)));
         return "haproxy: on (" + std::string(path) + ")";

@@ -63,7 +63,8 @@ std::string detect(const ProbeContext& context, std::vector<ProbeSpec>& out) {
         nginx_answers = nginx_answers || seen.nginx;
     }
     if (nginx_answers) {
-        return "nginx: off (Nginx answers, but has no stub_status page: see the probe's README)";
+        return "nginx: off (Nginx answers, but has no stub_status page: see "
+               "/usr/share/doc/lapwing-agent/probes/nginx.md)";
     }
     if (::access("/usr/sbin/nginx", X_OK) != 0) {
         return "nginx: off (not installed, and no status page)";
