@@ -97,6 +97,8 @@ def counted(what: str, known: str) -> str:
 RULES_RUN = "count(lapwing_rule_evaluations_total) > 0"
 ANALYSED = 'sum(increase(lapwing_analysis_rounds_total{result="complete"}[5m])) > 0'
 
+NOT_ACCEPTED = "unless max by (id, subject) (lapwing_finding_accepted_until_timestamp_seconds)"
+
 LAG = (
     f"max by ({REPLICA}, cause) (lapwing_replication_cause) * on ({REPLICA}) group_left () "
     f"max by ({REPLICA}) (lapwing_replication_lag_seconds)"
@@ -150,12 +152,12 @@ def findings_count(width: int) -> Stat:
     return Stat(
         "Number of findings",
         (
-            "Faults and risks that stand now. Good: 0 critical and high. No number: the analysis has not ended a round for five minutes. "
+            "Faults and risks that stand now and are not accepted. Good: 0 critical and high. No number: the analysis has not ended a round for five minutes. "
             "Bad: from 1 critical or high on."
         ),
         (
-            Query(counted('max by (id, subject) (lapwing_finding{severity=~"critical|high"})', ANALYSED), "critical and high"),
-            Query(counted('max by (id, subject) (lapwing_finding{severity!~"critical|high"})', ANALYSED), "others"),
+            Query(counted(f'max by (id, subject) (lapwing_finding{{severity=~"critical|high"}}) {NOT_ACCEPTED}', ANALYSED), "critical and high"),
+            Query(counted(f'max by (id, subject) (lapwing_finding{{severity!~"critical|high"}}) {NOT_ACCEPTED}', ANALYSED), "others"),
         ),
         width=width,
         steps=Steps(GREEN, ((1, RED),)),

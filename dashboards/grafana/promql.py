@@ -14,6 +14,7 @@ NOT_METRICS = set("by without on ignoring group_left group_right bool offset and
 TOKEN = re.compile(
     r'(?P<text>"(?:\\.|[^"\\])*")'
     r"|(?P<grouping>\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\))"
+    r"|(?P<range>\[[^\]]*\])"
     r"|(?P<name>[a-zA-Z_:][\w:]*)(?P<call>\s*\(|\s+(?=(?:by|without)\b))?"
     r"|(?P<variable>\$\w+)"
     r"|(?P<number>\d\w*)"
