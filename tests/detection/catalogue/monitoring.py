@@ -37,7 +37,7 @@ FAULTS = [
     Fault("log-unreadable", "after a rotation the agent may not read Nginx' new access log",
           "web-02: cd /var/log/nginx; mv access.log access.log.1; install -m 0600 -o www-data -g www-data /dev/null access.log; kill -USR1 $(svc nginx pid)",
           "web-02: chown www-data:adm /var/log/nginx/access.log; chmod 0640 /var/log/nginx/access.log",
-          fails("web-02", "setpriv --reuid=lapwing --regid=lapwing --groups=adm cat /var/log/nginx/access.log"), (Told("ProbeFailing", "web-02", "logs"),), gradual=True),
+          fails("web-02", "setpriv --reuid=lapwing --regid=lapwing --groups=adm cat /var/log/nginx/access.log"), (Told("LogUnreadable", "web-02", "access.log"), Told("ProbeFailing", "web-02", "logs")), gradual=True),
     Fault("rule-fails", "a rule of somebody's own fails", f"monitor:\nprintf 'groups:\\n- name: broken\\n  rules:\\n  - record: broken:rule\\n    expr: up * on (job) up\\n' >{RULES}/broken.yml\nkill -HUP $(svc collector pid)",
           f"monitor: rm -f {RULES}/broken.yml; kill -HUP $(svc collector pid)", holds("monitor", f"test -e {RULES}/broken.yml"), (Told("RuleFailing", "monitor|collector|broken"),), gradual=True),
 ]

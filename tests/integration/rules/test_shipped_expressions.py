@@ -242,6 +242,7 @@ BAD = [
     ("MysqlRefusesAgent", "critical", [("up", {"job": "mysql"}, 0), ("lapwing_mysql_refused_info", {"job": "mysql"}, 1)], SERVICE, {}),
     ("ProbeFailing", "warning", [("up", {"job": "node"}, 0)], SERVICE, {"job": "node"}),
     ("ScrapeFailing", "warning", [("up", {"job": "redis"}, 0)], SERVICE, {"job": "redis"}),
+    ("LogUnreadable", "warning", [("lapwing_log_up", {}, 0)], {**SERVICE, "log": "log"}, {}),
     ("TextfileUnreadable", "warning", [("node_textfile_scrape_error", {}, 1)], SERVICE, {}),
     ("HaproxyOldWorker", "warning", [("lapwing_haproxy_old_workers", {}, 1)], SERVICE, {}),
     ("BackendServerDown", "warning", [("haproxy_server_status", {"state": "DOWN"}, 1)], {**BACKEND, "server": "server"}, {}),
