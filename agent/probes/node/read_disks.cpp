@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -124,6 +125,11 @@ Expected<void> collectDiskInfo(Files& files, Families& out) {
 }
 
 Expected<void> collectFileSystems(Files& files, Families& out) {
+    // The next read replaces what this one gives.
+    std::optional<std::string> fstab;
+    if (const auto read = files.read(files.root("/etc/fstab"))) {
+        fstab.emplace(*read);
+    }
     auto view = View::host;
     // Process 1 shows the host's mounts. Only root may read them; our own mounts are the next best.
     auto text = files.read(files.proc("/1/mountinfo"));
@@ -135,7 +141,6 @@ Expected<void> collectFileSystems(Files& files, Families& out) {
         return fail(text.error());
     }
     auto mounts = parseMountinfo(*text, view);
-    const std::string mountinfo(*text);
     if (mounts.size() > kMostDevices) {
         files.noteCut(kMostDevices, "file systems");
         mounts.resize(kMostDevices);
@@ -144,8 +149,8 @@ Expected<void> collectFileSystems(Files& files, Families& out) {
         mounts,
         [&](const char* path, struct statvfs* answer) { return ::statvfs(files.root(path).c_str(), answer); },
         out);
-    if (const auto fstab = files.read(files.root("/etc/fstab"))) {
-        auto wanted = wantedMounts(*fstab, mountinfo, view, [&](const std::string& path) {
+    if (fstab) {
+        auto wanted = wantedMounts(*fstab, *text, view, [&](const std::string& path) {
             std::error_code error;
             const auto real = std::filesystem::canonical(files.root(path), error).string();
             return error || real.size() <= files.root("").size() ? path : real.substr(files.root("").size());
