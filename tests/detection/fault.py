@@ -134,10 +134,6 @@ def entry_fails():
     return all(code == 0 or code >= 500 for code in answers(ENTRY, count=2))
 
 
-def some_pages_fail():
-    return any(code == 0 or code >= 500 for code in answers(ENTRY, count=12))
-
-
 def sql_value(host, statement):
     """The first value of a result, or None without an answer."""
     code, out = shell(host, f"mariadb --batch --skip-column-names -e \"{statement}\"")
