@@ -207,18 +207,22 @@ ProbeResult LogsProbe::report() const {
             }
             add(families.at(name), std::move(labels), value);
         };
-        put(metric::kLogUp, log->error ? 0 : 1);
+        const bool missing = log->error && log->error->kind == ErrorKind::not_found;
+        const bool seen = state.places.current || !state.places.rotated.empty() ||
+                          state.counted + state.unparsed + state.long_lines > 0;
+        // A package's configuration names logs on hosts that have never run Nginx.
+        if (!missing || seen || source.expected) {
+            put(metric::kLogUp, log->error ? 0 : 1);
+        }
         if (log->error) {
             words.push_back(wordsOf(source.path, *log->error));
             auto& failure = source.expected ? result.failure : unread;
-            if (!failure && (source.expected || log->error->kind != ErrorKind::not_found)) {
+            if (!failure && (source.expected || !missing)) {
                 failure = Error{log->error->kind, words.back()};
             }
         }
         one_is_read = one_is_read || !log->error;
         // Of a log that was never there, no count is known, not even 0.
-        const bool seen = state.places.current || !state.places.rotated.empty() ||
-                          state.counted + state.unparsed + state.long_lines > 0;
         if (!seen) {
             continue;
         }

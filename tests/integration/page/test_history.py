@@ -32,8 +32,8 @@ def observed():
         yield {"__name__": "node_memory_MemAvailable_bytes", **labels}, [(t, 2e9) for t in times]
         yield {"__name__": "node_memory_MemTotal_bytes", **labels}, [(t, 8e9) for t in times]
     yield {"__name__": "lapwing_replication_lag_seconds", "replica": "web-02", "primary": "web-01", "channel": "", "instance": "monitor"}, [(t, 3.0) for t in hour]
-    yield {"__name__": "node_memory_MemAvailable_bytes", "instance": EVIL, "agent": EVIL}, [(end, 1.0)]
-    yield {"__name__": "node_memory_MemTotal_bytes", "instance": EVIL, "agent": EVIL}, [(end, 4.0)]
+    yield {"__name__": "node_memory_MemAvailable_bytes", "instance": EVIL, "agent": EVIL}, [(t, 1.0) for t in hour]
+    yield {"__name__": "node_memory_MemTotal_bytes", "instance": EVIL, "agent": EVIL}, [(t, 4.0) for t in hour]
 
 
 def recorded():

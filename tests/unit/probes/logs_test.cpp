@@ -417,7 +417,15 @@ TEST_CASE("what cannot be read is told with the remedy, and nothing is invented"
         const auto result = run(*probe);
         CHECK_FALSE(result.failure);
         CHECK(result.note.find("No such file") != std::string::npos);
-        CHECK(Samples(result.families).value("lapwing_log_up", {{"log", log.path}}) == 0);
+        CHECK(Samples(result.families).size() == 0);
+    }
+    SECTION("a log of the configuration that was there is told") {
+        log.logs[0].expected = false;
+        log.append(1);
+        auto probe = log.probe();
+        run(*probe);
+        std::filesystem::remove(log.path);
+        CHECK(Samples(run(*probe).families).value("lapwing_log_up", {{"log", log.path}}) == 0);
     }
     SECTION("one of several logs of the configuration is a note, all are a failure") {
         log.logs[0].expected = false;
@@ -467,7 +475,7 @@ TEST_CASE("lines that do not parse are counted, and at most 32 logs are followed
     Requests log;
     log.append(1);
     for (int i = 0; i < 40; ++i) {
-        log.logs.push_back({log.dir.path("other" + std::to_string(i)), true, {}, false});
+        log.logs.push_back({log.dir.path("other" + std::to_string(i)), true, {}, true});
     }
     auto probe = log.probe();
     auto result = run(*probe);
