@@ -187,6 +187,9 @@ Expected<void> Analyst::run(TimestampMs now) {
                           });
         }
     }
+    for (auto& [name, host] : network->hosts) {
+        host.ruleset_fault = state.rulesets.faultOf(host);
+    }
     state.noteRules(*network);
     auto services = evidence::readServices(reader, state.site.deployment_ms);
     if (!services) {

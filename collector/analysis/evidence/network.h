@@ -97,6 +97,7 @@ struct Host {
     std::string digest;                    ///< of the ruleset; "" if unknown
     std::map<reach::Family, bool> denies;  ///< default deny; families without a verdict are absent
     std::vector<std::string> unknowns;     ///< constructs that could not be evaluated
+    std::string ruleset_fault;             ///< Rulesets::faultOf()
     BootRules boot;
 
     std::vector<Attempt> attempts;  ///< by other hosts, at this host

@@ -99,6 +99,16 @@ Finding unreadable(const evidence::Host& host) {
     return finding;
 }
 
+Finding notRead(const evidence::Host& host) {
+    auto finding = draft(host);
+    finding.title = "What " + host.name + " lets in cannot be proven: the collector cannot read its ruleset";
+    finding.evidence.insert(finding.evidence.begin(), {"ruleset of " + host.name, host.ruleset_fault});
+    finding.remedy = "On " + host.name +
+                     ": `lapwing-agent reach PORT` answers there. A large ruleset becomes smaller if its lists "
+                     "of addresses are sets of ranges (`flags interval; auto-merge`).";
+    return finding;
+}
+
 /// Limits of the evaluation that a listener of the host meets.
 std::vector<std::string> limitsOf(const Context& context, const evidence::Host& host) {
     std::vector<std::string> out;
@@ -260,6 +270,8 @@ void judgeUnprovable(const Context& context, Judgement& out) {
             out.findings.push_back(silentAgent(host));
         } else if (host.firewall_up == false) {
             out.findings.push_back(unreadable(host));
+        } else if (!host.ruleset_fault.empty()) {
+            out.findings.push_back(notRead(host));
         } else if (!host.unknowns.empty()) {
             out.findings.push_back(notEvaluated(context, host));
         } else if (host.firewall_up == true) {

@@ -103,12 +103,15 @@ class Functions {
     }
 
   private:
+    /// Of several primaries, it is unknown to which an application writes, and whether it tries another one.
     Gate primary() const {
         std::vector<Gate> primaries;
         for (const auto& host : model_.primaries) {
             primaries.push_back(program(ComponentKind::mysql, host));
         }
-        return Gate::any(std::move(primaries));
+        auto every = Gate::all(primaries);
+        auto one = Gate::all({Gate::any(std::move(primaries)), Gate::fact(Truth::unknown)});
+        return Gate::any({std::move(every), std::move(one)});
     }
 
     /// What makes proxies without health checks pause one of several servers.
@@ -194,27 +197,42 @@ class Functions {
         return out;
     }
 
-    /// Whether pages need a database is unknown, and whether a health check notices that it is away. Of each
-    /// application that works, one of the databases must work to which it is connected, else one of all.
+    /// The hosts of the databases from which an application reads: if it is connected to a replica, its other
+    /// connections are taken to be for writing.
+    std::set<std::string> databasesOf(const std::string& app) const {
+        std::set<std::string> asked;
+        for (const auto& edge : model_.edges) {
+            if (edge.kind == EdgeKind::queries && edge.from == app) {
+                asked.insert(model_.components.at(edge.to).host);
+            }
+        }
+        const auto& own = model_.components.at(app).host;
+        if (asked.empty() && model_.databases.contains(own)) {
+            return {own};  // connections through its Unix socket do not show
+        }
+        auto replicas = asked;
+        for (const auto& host : model_.primaries) {
+            replicas.erase(host);
+        }
+        return !replicas.empty() ? replicas : !asked.empty() ? asked : model_.databases;
+    }
+
+    /// Whether pages need a database is unknown, whether a health check notices that it is away, and whether
+    /// an application asks another one then.
     Gate databasesForReading() const {
         std::vector<Gate> parts;
         for (const auto& app : applications()) {
-            std::set<std::string> asked;
-            for (const auto& edge : model_.edges) {
-                if (edge.kind == EdgeKind::queries && edge.from == app) {
-                    asked.insert(model_.components.at(edge.to).host);
-                }
-            }
-            asked = asked.empty() ? model_.databases : asked;
+            const auto asked = databasesOf(app);
             if (asked.empty()) {
                 continue;
             }
-            std::vector<Gate> alternatives{Gate::fact(Truth::unknown)};
-            alternatives.push_back(Gate::failed(program(app, model_.components.at(app).host)));
+            std::vector<Gate> databases;
             for (const auto& host : asked) {
-                alternatives.push_back(program(ComponentKind::mysql, host));
+                databases.push_back(program(ComponentKind::mysql, host));
             }
-            parts.push_back(Gate::any(std::move(alternatives)));
+            parts.push_back(Gate::any({Gate::fact(Truth::unknown),
+                                       Gate::failed(program(app, model_.components.at(app).host)),
+                                       Gate::all(std::move(databases))}));
         }
         return Gate::all(std::move(parts));
     }

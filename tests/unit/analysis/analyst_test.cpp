@@ -6,6 +6,7 @@
 #include <sstream>
 #include <thread>
 
+#include "common/model/documents.h"
 #include "common/reach/ruleset.h"
 #include "tests/unit/analysis/site_samples.h"
 #include "tests/unit/analysis/watched_site.h"
@@ -92,9 +93,10 @@ TEST_CASE("a site without a firewall has findings, each with two sources and a r
           std::set<std::string>{"haproxy statistics of lb-01", "declared entry",
                                 "sockets of web-01 and web-02"});
     CHECK(find(findings, "R1", "haproxy@lb-01")->severity == Severity::critical);
-    CHECK(find(findings, "R1", "haproxy@lb-01")
-              ->remedy.find("no failure of one part stops reading; writing stops, or may stop, if "
-                            "mysql@web-01 or web-01 fails") != std::string::npos);
+    const auto remedy = find(findings, "R1", "haproxy@lb-01")->remedy;
+    INFO(remedy);
+    CHECK(remedy.find("reading stops, or may stop, if mysql@web-01 or mysql@web-02 fails; writing stops, or "
+                      "may stop, if mysql@web-01 or web-01 fails") != std::string::npos);
     CHECK(find(findings, "F14", "lb-01")->confidence == Confidence::unknown);
     CHECK(storedAt(samples.store(), samples.now).size() == 10);
 }
@@ -220,6 +222,23 @@ TEST_CASE("a round beyond its budget, or interrupted, changes nothing") {
     REQUIRE_FALSE(interrupted);
     CHECK(interrupted.error().kind == ErrorKind::unavailable);
     CHECK(watched.analyst->findings().size() == before);
+}
+
+TEST_CASE("a ruleset that the collector cannot read is told") {
+    const auto told = [](const std::string& ruleset) {
+        SiteSamples samples;
+        samples.agent("web-01", ruleset);
+        samples.write();
+        Analyst analyst(samples.store(), SiteSamples::site());
+        REQUIRE(analyst.run(samples.now));
+        const auto findings = analyst.findings();
+        REQUIRE(names(findings) == std::vector<std::string>{"F14 web-01"});
+        CHECK(findings[0].title ==
+              "What web-01 lets in cannot be proven: the collector cannot read its ruleset");
+        return findings[0].evidence.at(0).text;
+    };
+    CHECK(told(pack(std::string(17U << 20, ' ') + "{}")) == "its text has more than 16 MiB");
+    CHECK(told("no ruleset").starts_with("reading the ruleset: "));
 }
 
 TEST_CASE("a ruleset that could not be read is unknown, not missing") {
