@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 SITES = Path(__file__).resolve().parent / "sites"
-KEYS = {"title", "why", "like", "quick", "hour", "packages", "roots", "hosts", "lab", "files", "append", "configure", "started", "functions",
+KEYS = {"title", "why", "like", "quick", "hour", "unasked", "packages", "roots", "hosts", "lab", "files", "append", "configure", "started", "functions",
         "silent", "findings", "alerts", "causes", "faults"}
 FAULT_KEYS = {"name", "inject", "clear", "alerts", "also", "findings", "may_find", "cause", "may_cause", "within"}
 HOST = re.compile(r"[a-z0-9-]+:/.+")
@@ -24,6 +24,7 @@ class Shape:
         self.title = own["title"]
         self.quick = own.get("quick", False)
         self.hour = own.get("hour", False)
+        self.unasked = set(own.get("unasked", []))
         self.own = own
         self.findings = named_findings(own.get("findings", []), base)
         self.silent = set(own.get("silent", []))

@@ -47,6 +47,11 @@ def is_here(host):
     return (lab.STATE / host).is_dir()
 
 
+def runs(host, program):
+    """As a service of the lab, which the test can stop."""
+    return (lab.STATE / host / f"srv/lab/{program}.service").exists() and lab.inside(host, "svc", program, "status", check=False).returncode == 0
+
+
 def parts():
     """The components that the test can stop: programs of the lab's hosts, and hosts."""
     found = []
@@ -54,7 +59,7 @@ def parts():
         program = PROGRAMS.get(each["kind"])
         if each["kind"] == "host" and is_here(each["id"]) and each["id"] not in ("monitor", "client"):
             found.append(each["id"])
-        elif program and is_here(each["host"]) and (lab.STATE / each["host"] / f"srv/lab/{program}.service").exists():
+        elif program and is_here(each["host"]) and runs(each["host"], program):
             found.append(each["id"])
     return sorted(found)
 
@@ -110,7 +115,7 @@ def test_what_if_is_true(site, shape, pytestconfig):
             time.sleep(SETTLING_SECONDS if all("@" in each for each in failed) else HOST_SETTLING_SECONDS)
             seen = truth(entry)
         for service, word in said.items():
-            if before.get(service) != "yes":
+            if before.get(service) != "yes" or service in shape.unasked:
                 continue
             rows.append({"failed": list(failed), "service": service, "whatif": word, "answered": seen[service], "of": REQUESTS})
             if (word == "yes" and seen[service] < REQUESTS) or (word == "no" and seen[service] == REQUESTS):
