@@ -171,7 +171,10 @@ struct Connection::Handle {
     int wait = 0;  ///< the events of the step under way, MYSQL_WAIT_*
     MYSQL* connect_result = nullptr;
     int query_result = 0;
-    MYSQL_RES* rows = nullptr;
+    struct FreeResult {
+        void operator()(MYSQL_RES* result) const { mysql_free_result(result); }
+    };
+    std::unique_ptr<MYSQL_RES, FreeResult> rows;
     MYSQL_ROW row = nullptr;
     Table table;            ///< the rows so far
     std::size_t bytes = 0;  ///< of the table, about
@@ -195,7 +198,7 @@ struct Connection::Handle {
         if (step != Step::idle) {
             ::shutdown(static_cast<int>(mysql_get_socket(mysql)), SHUT_RDWR);
         }
-        freeRows();
+        rows.reset();
         mysql_close(mysql);
     }
 
@@ -216,7 +219,7 @@ struct Connection::Handle {
                 wait = mysql_real_query_cont(&query_result, mysql, ready);
                 return;
             case Step::fetching:
-                wait = mysql_fetch_row_cont(&row, rows, ready);
+                wait = mysql_fetch_row_cont(&row, rows.get(), ready);
                 return;
         }
     }
@@ -236,20 +239,20 @@ struct Connection::Handle {
     }
 
     void beginRows() {
-        rows = mysql_use_result(mysql);
+        rows.reset(mysql_use_result(mysql));
         table = {};
         bytes = 0;
         if (rows == nullptr) {
             step = Step::idle;
             return;
         }
-        const auto columns = mysql_num_fields(rows);
-        const MYSQL_FIELD* fields = mysql_fetch_fields(rows);
+        const auto columns = mysql_num_fields(rows.get());
+        const MYSQL_FIELD* fields = mysql_fetch_fields(rows.get());
         for (unsigned i = 0; i < columns; ++i) {
             table.columns.emplace_back(fields[i].name, fields[i].name_length);
         }
         step = Step::fetching;
-        wait = mysql_fetch_row_start(&row, rows);
+        wait = mysql_fetch_row_start(&row, rows.get());
     }
 
     /// Keeps the row that has come and asks for the next one.
@@ -258,7 +261,7 @@ struct Connection::Handle {
             step = Step::idle;
             return;
         }
-        const unsigned long* lengths = mysql_fetch_lengths(rows);
+        const unsigned long* lengths = mysql_fetch_lengths(rows.get());
         auto& out = table.rows.emplace_back(table.columns.size());
         bytes += sizeof out;
         for (std::size_t i = 0; i < out.size(); ++i) {
@@ -269,14 +272,7 @@ struct Connection::Handle {
                 bytes += lengths[i];
             }
         }
-        wait = mysql_fetch_row_start(&row, rows);
-    }
-
-    void freeRows() {
-        if (rows != nullptr) {
-            mysql_free_result(rows);
-        }
-        rows = nullptr;
+        wait = mysql_fetch_row_start(&row, rows.get());
     }
 
     /// Continues until the step is done (true) or the time is over (false).
@@ -502,7 +498,7 @@ Expected<void> Connection::ready(Clock::time_point until) {
             return {};
         }
         // Drop the late answer to an earlier statement.
-        handle_->freeRows();
+        handle_->rows.reset();
         const auto code = mysql_errno(handle_->mysql);
         if (code >= 2000 && code < 3000) {
             close();
@@ -554,6 +550,7 @@ Expected<Table> Connection::query(const std::string& statement, Clock::time_poin
     }
     if (mysql_errno(handle.mysql) != 0) {
         auto error = lastError(statement + ": ");
+        handle.rows.reset();
         // A client error (2000 to 2999) means a lost connection. A refused statement leaves it usable.
         if (refusal_.code >= 2000 && refusal_.code < 3000) {
             close();
@@ -561,7 +558,7 @@ Expected<Table> Connection::query(const std::string& statement, Clock::time_poin
         return tl::unexpected(std::move(error));
     }
     affected_ = mysql_affected_rows(handle.mysql);
-    handle.freeRows();
+    handle.rows.reset();
     return std::move(handle.table);
 }
 
