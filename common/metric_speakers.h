@@ -53,6 +53,8 @@ inline constexpr std::array kSpeakers{
     NamedSpeaker{kInventoryInfo, Speaker::self},
     NamedSpeaker{kInventoryEntries, Speaker::self},
     NamedSpeaker{kNginxRouteInfo, Speaker::self},
+    NamedSpeaker{kConfigurationTestInfo, Speaker::self},
+    NamedSpeaker{kConfigurationTestTime, Speaker::self},
     NamedSpeaker{kNginxWorkersWithoutMaster, Speaker::self},
     NamedSpeaker{kFstabMounted, Speaker::self},
     NamedSpeaker{kNginxUpstreamResponsesTotal, Speaker::self},

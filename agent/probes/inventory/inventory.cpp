@@ -4,17 +4,26 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <set>
 #include <utility>
 
 #include "agent/nginx_conf/files.h"
 #include "agent/probes/inventory/parse.h"
 #include "common/digest.h"
 #include "common/metric_names.h"
+#include "common/model/clock.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::inventory {
 
 namespace {
+
+/// The helper writes twice a minute, and takes 90 s at most.
+constexpr std::int64_t kMostTestAgeMs = 300'000;
+
+void append(std::string& note, const std::string& text) {
+    note += (note.empty() ? "" : "; ") + text;
+}
 
 bool exists(const std::string& path) {
     struct stat about {};
@@ -79,7 +88,64 @@ Expected<ProbeResult> InventoryProbe::collect(const Deadline& deadline) {
     if (!nginx_configuration.fault.empty()) {
         result.note = "where Nginx passes requests is not known: " + nginx_configuration.fault;
     }
+    addTests(result);
     return result;
+}
+
+void InventoryProbe::addTests(ProbeResult& result) const {
+    // The wall clock, as lapwing-configtest, which no collector corrects.
+    const auto read = configtest::readTests(places_.configtest, readClocks().wall, kMostTestAgeMs);
+    if (!read) {
+        const auto& error = read.error();
+        const bool concerned = exists(places_.nginx) || exists(places_.haproxy);
+        if (error.kind != ErrorKind::not_found) {
+            result.failure = error;
+        } else if (concerned) {
+            append(result.note, "whether Nginx and HAProxy would load their configuration is not known: " +
+                                    error.message + " (systemctl status lapwing-configtest.timer)");
+        }
+        return;
+    }
+    for (const auto& test : read->tests) {
+        if (test.result == configtest::Result::unknown) {
+            append(result.note,
+                   "whether " + test.program + " would load its configuration is not known: " + test.words);
+        }
+    }
+    for (auto& family : testFamilies(read->tests)) {
+        result.families.push_back(std::move(family));
+    }
+}
+
+std::vector<prometheus::MetricFamily> testFamilies(const std::vector<configtest::Test>& tests) {
+    auto info = gauge(metric::kConfigurationTestInfo,
+                      "Whether the program would load its configuration, by its own test");
+    auto time = gauge(metric::kConfigurationTestTime, "When the test last ran");
+    std::set<std::pair<std::string, std::string>> told;
+    for (const auto& test : tests) {
+        // Two masters with one configuration: one of them is told.
+        if (!told.emplace(test.program, test.configuration).second) {
+            continue;
+        }
+        add(info,
+            {{"program", test.program},
+             {"configuration", test.configuration},
+             {"result", nameOf(configtest::kResultNames, test.result)},
+             {"place", test.place},
+             {"words", test.words}},
+            1);
+        if (test.tested != 0) {
+            add(time, {{"program", test.program}, {"configuration", test.configuration}},
+                static_cast<double>(test.tested) / 1000);
+        }
+    }
+    std::vector<prometheus::MetricFamily> out;
+    for (auto* family : {&info, &time}) {
+        if (!family->metric.empty()) {
+            out.push_back(std::move(*family));
+        }
+    }
+    return out;
 }
 
 NginxConfiguration InventoryProbe::nginx() const {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/configtest/configtest.h"
 #include "agent/probes/inventory/files.h"
 #include "agent/probes/inventory/nginx_routes.h"
 #include "agent/probes/probe.h"
@@ -17,10 +18,12 @@ struct Places {
     std::string haproxy = "/etc/haproxy";
     std::string dpkg_status = "/var/lib/dpkg/status";
     std::string hosts = "/etc/hosts";
+    std::string configtest = "/run/lapwing/configtest.json";
 };
 
-/// Digests of the files and packages that servers of one kind should share, and the routes of Nginx's
-/// configuration. `sets`: further sets besides those of the README's table.
+/// Digests of the files and packages that servers of one kind should share, the routes of Nginx's
+/// configuration, and whether Nginx and HAProxy would load theirs. `sets`: further sets besides those of the
+/// README's table.
 class InventoryProbe : public Probe {
   public:
     InventoryProbe(Places places, std::vector<FileSet> sets);
@@ -30,6 +33,7 @@ class InventoryProbe : public Probe {
     std::vector<FileSet> allSets() const;
     std::vector<std::string> packages();
     NginxConfiguration nginx() const;
+    void addTests(ProbeResult& result) const;
 
     Places places_;
     std::vector<FileSet> sets_;
@@ -44,5 +48,8 @@ ProbeResult inventoryResult(const std::map<std::string, std::vector<std::string>
 /// Pure: `lapwing_nginx_route_info`. Empty if a part of the configuration is unknown, because that part could
 /// contain the relevant route.
 prometheus::MetricFamily routeFamily(const NginxConfiguration& configuration);
+
+/// Pure: the results of the tests of configurations.
+std::vector<prometheus::MetricFamily> testFamilies(const std::vector<configtest::Test>& tests);
 
 }  // namespace lapwing::agent::inventory
