@@ -272,7 +272,10 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
               "server { ssl_certificate " + certificate + "; proxy_pass http://app:8000; }\n");
     dir.write("hosts", "10.0.0.9 app\n");
     dir.write("status", "Package: nginx\nStatus: install ok installed\nVersion: 1.22.1-9\n");
-    InventoryProbe probe({dir.path("nginx"), dir.path("haproxy"), dir.path("status"), dir.path("hosts")}, {});
+    dir.write("configtest.json", configtest::toJson({nowMs(), {}}));
+    InventoryProbe probe({dir.path("nginx"), dir.path("haproxy"), dir.path("status"), dir.path("hosts"),
+                          dir.path("configtest.json")},
+                         {});
     const auto result = probe.collect(soon());
     REQUIRE(result);
     const test::Samples samples(result->families);
@@ -300,4 +303,49 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
     REQUIRE(broken);
     CHECK(broken->note == "where Nginx passes requests is not known: " + dir.path("nginx/a.site") +
                               ": line 1: unexpected end of the file");
+}
+
+TEST_CASE("the results of tests of configurations") {
+    const test::TempDir dir;
+    InventoryProbe probe({dir.path("nginx"), dir.path("haproxy"), dir.path("status"), dir.path("hosts"),
+                          dir.path("configtest.json")},
+                         {});
+    // A host without both programs needs no tests.
+    auto result = probe.collect(soon());
+    REQUIRE(result);
+    CHECK(result->note.empty());
+    std::filesystem::create_directories(dir.path("nginx"));
+    result = probe.collect(soon());
+    REQUIRE(result);
+    CHECK(result->note.find("lapwing-configtest.timer") != std::string::npos);
+    CHECK_FALSE(result->failure);
+
+    using configtest::Result;
+    const std::vector<configtest::Test> tests{
+        {"nginx", "/etc/nginx/nginx.conf", Result::broken, "unexpected \"}\"", "/etc/nginx/nginx.conf:9",
+         5'500, 0, "", ""},
+        {"nginx", "/etc/nginx/nginx.conf", Result::good, "", "", 5'500, 0, "", ""},
+        {"haproxy", "", Result::unknown, "in a container", "", 0, 0, "", ""}};
+    dir.write("configtest.json", configtest::toJson({nowMs(), tests}));
+    result = probe.collect(soon());
+    REQUIRE(result);
+    CHECK(result->note == "whether haproxy would load its configuration is not known: in a container");
+    const test::Samples samples(result->families);
+    CHECK(samples.value("lapwing_configuration_test_info", {{"program", "nginx"},
+                                                            {"configuration", "/etc/nginx/nginx.conf"},
+                                                            {"result", "broken"},
+                                                            {"place", "/etc/nginx/nginx.conf:9"},
+                                                            {"words", "unexpected \"}\""}}) == 1);
+    CHECK(samples.value("lapwing_configuration_test_timestamp_seconds",
+                        {{"program", "nginx"}, {"configuration", "/etc/nginx/nginx.conf"}}) == 5.5);
+    CHECK(testFamilies(tests).front().metric.size() == 2);
+    CHECK(testFamilies({}).empty());
+
+    dir.write("configtest.json", configtest::toJson({nowMs() - 300'001, tests}));
+    result = probe.collect(soon());
+    REQUIRE(result);
+    REQUIRE(result->failure);
+    CHECK(result->failure->kind == ErrorKind::unavailable);
+    dir.write("configtest.json", "x");
+    CHECK(probe.collect(soon())->failure->kind == ErrorKind::protocol);
 }
