@@ -55,6 +55,8 @@ inline constexpr std::array kSpeakers{
     NamedSpeaker{kNginxRouteInfo, Speaker::self},
     NamedSpeaker{kConfigurationTestInfo, Speaker::self},
     NamedSpeaker{kConfigurationTestTime, Speaker::self},
+    NamedSpeaker{kReplacedProgramInfo, Speaker::self},
+    NamedSpeaker{kRebootRequiredInfo, Speaker::self},
     NamedSpeaker{kNginxWorkersWithoutMaster, Speaker::self},
     NamedSpeaker{kFstabMounted, Speaker::self},
     NamedSpeaker{kNginxUpstreamResponsesTotal, Speaker::self},

@@ -48,6 +48,7 @@ std::string configureInventory(const config::Node& node, const ProbeContext& con
         return "inventory: off (configured)";
     }
     inventory::Places places;
+    places.reboot.proc = context.proc;
     if (context.snapshot) {
         const auto& snapshot = context.snapshot->path();
         places.configtest = snapshot.substr(0, snapshot.rfind('/') + 1) + "configtest.json";
@@ -57,7 +58,8 @@ std::string configureInventory(const config::Node& node, const ProbeContext& con
     spec.instance = context.host;
     spec.interval = kInterval;
     spec.probe = std::make_unique<inventory::InventoryProbe>(
-        std::move(places), wanted == Switch::given ? readSets(node) : std::vector<inventory::FileSet>{});
+        std::move(places), wanted == Switch::given ? readSets(node) : std::vector<inventory::FileSet>{},
+        context.snapshot);
     out.push_back(std::move(spec));
     return wanted == Switch::detect ? "inventory: on (every host has it)" : "inventory: on (configured)";
 }

@@ -20,6 +20,7 @@ namespace {
 
 /// The helper writes twice a minute, and takes 90 s at most.
 constexpr std::int64_t kMostTestAgeMs = 300'000;
+constexpr std::int64_t kMostSnapshotAgeMs = 120'000;
 
 void append(std::string& note, const std::string& text) {
     note += (note.empty() ? "" : "; ") + text;
@@ -32,8 +33,9 @@ bool exists(const std::string& path) {
 
 }  // namespace
 
-InventoryProbe::InventoryProbe(Places places, std::vector<FileSet> sets)
-    : places_(std::move(places)), sets_(std::move(sets)) {}
+InventoryProbe::InventoryProbe(Places places, std::vector<FileSet> sets,
+                               std::shared_ptr<SnapshotFile> snapshot)
+    : places_(std::move(places)), sets_(std::move(sets)), snapshot_(std::move(snapshot)) {}
 
 std::vector<FileSet> InventoryProbe::allSets() const {
     std::vector<FileSet> out = sets_;
@@ -89,7 +91,23 @@ Expected<ProbeResult> InventoryProbe::collect(const Deadline& deadline) {
         result.note = "where Nginx passes requests is not known: " + nginx_configuration.fault;
     }
     addTests(result);
+    addPending(result);
     return result;
+}
+
+void InventoryProbe::addPending(ProbeResult& result) const {
+    std::vector<prometheus::MetricFamily> families{rebootFamily(places_.reboot)};
+    // The probe `firewall` tells of a snapshot that cannot be read.
+    if (snapshot_ != nullptr) {
+        if (const auto snapshot = snapshot_->read(readClocks().wall, kMostSnapshotAgeMs)) {
+            families.push_back(replacedFamily((*snapshot)->owners, &exists));
+        }
+    }
+    for (auto& family : families) {
+        if (!family.metric.empty()) {
+            result.families.push_back(std::move(family));
+        }
+    }
 }
 
 void InventoryProbe::addTests(ProbeResult& result) const {

@@ -2,13 +2,16 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "agent/configtest/configtest.h"
 #include "agent/probes/inventory/files.h"
 #include "agent/probes/inventory/nginx_routes.h"
+#include "agent/probes/inventory/pending.h"
 #include "agent/probes/probe.h"
+#include "agent/snapshot/snapshot_file.h"
 
 namespace lapwing::agent::inventory {
 
@@ -19,14 +22,16 @@ struct Places {
     std::string dpkg_status = "/var/lib/dpkg/status";
     std::string hosts = "/etc/hosts";
     std::string configtest = "/run/lapwing/configtest.json";
+    RebootPlaces reboot = {};
 };
 
 /// Digests of the files and packages that servers of one kind should share, the routes of Nginx's
-/// configuration, and whether Nginx and HAProxy would load theirs. `sets`: further sets besides those of the
-/// README's table.
+/// configuration, whether Nginx and HAProxy would load theirs, and restarts and reboots that are due. `sets`:
+/// further sets besides those of the README's table.
 class InventoryProbe : public Probe {
   public:
-    InventoryProbe(Places places, std::vector<FileSet> sets);
+    InventoryProbe(Places places, std::vector<FileSet> sets,
+                   std::shared_ptr<SnapshotFile> snapshot = nullptr);
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 
   private:
@@ -34,9 +39,11 @@ class InventoryProbe : public Probe {
     std::vector<std::string> packages();
     NginxConfiguration nginx() const;
     void addTests(ProbeResult& result) const;
+    void addPending(ProbeResult& result) const;
 
     Places places_;
     std::vector<FileSet> sets_;
+    std::shared_ptr<SnapshotFile> snapshot_;
     FileDigests digests_;
     std::int64_t packages_modified_ = 0;
     std::vector<std::string> packages_;

@@ -257,6 +257,8 @@ BAD = [
     ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "collector"}, AT_MS / 1000 + 59 * 86400)], SERVICE,
      {"certificate": "collector"}),
     ("ConfigurationBroken", "warning", [("lapwing_configuration_test_info", {"result": "broken"}, 1)], {**SERVICE, "program": "program"}, {}),
+    ("ProgramReplaced", "warning", [("lapwing_replaced_program_info", {}, 1)], {**SERVICE, "process": "process"}, {}),
+    ("RebootRequired", "warning", [("lapwing_reboot_required_info", {}, 1)], SERVICE, {}),
     ("NginxWithoutMaster", "warning", [("lapwing_nginx_workers_without_master", {}, 1)], SERVICE, {}),
     ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "ca"}, AT_MS / 1000 + 364 * 86400)], SERVICE, {"certificate": "ca"}),
     ("MysqlValuesLeftOut", "warning", [("lapwing_mysql_values_left_out", {}, 21)], {**SERVICE, "statement": "statement"}, {}),
