@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <set>
 #include <string_view>
+#include <utility>
 
 namespace lapwing::agent::configtest {
 
