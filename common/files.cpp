@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -75,6 +77,25 @@ Expected<std::string> readFile(const std::string& path, std::size_t most) {
     }
     ::close(fd);
     return content;
+}
+
+bool othersMayChange(const std::string& path) {
+    std::array<char, PATH_MAX> resolved{};
+    if (::realpath(path.c_str(), resolved.data()) == nullptr) {
+        return true;
+    }
+    std::string place = resolved.data();
+    while (true) {
+        struct stat file {};
+        if (::stat(place.empty() ? "/" : place.c_str(), &file) != 0 || file.st_uid != 0 ||
+            (file.st_mode & S_IWOTH) != 0 || ((file.st_mode & S_IWGRP) != 0 && file.st_gid != 0)) {
+            return true;
+        }
+        if (place.empty()) {
+            return false;
+        }
+        place.erase(place.rfind('/'));
+    }
 }
 
 Expected<void> syncDirectoryOf(const std::string& path) {

@@ -20,6 +20,10 @@ Expected<Owner> ownerOf(const std::string& path);
 /// Reads a file of at most `most` bytes. Errors: `not_found`, `denied`, `invalid`.
 Expected<std::string> readFile(const std::string& path, std::size_t most = 1U << 20);
 
+/// Whether someone other than root may change the file, or a directory above it. True for a file that does
+/// not exist.
+bool othersMayChange(const std::string& path);
+
 /// Syncs the directory of `path`: without that a loss of power may lose the name of a new file. Errors:
 /// `denied` (the directory may not be read), `invalid` (its file system cannot do it), `unavailable`.
 Expected<void> syncDirectoryOf(const std::string& path);

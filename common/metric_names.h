@@ -152,6 +152,13 @@ inline constexpr const char* kInventoryInfo = "lapwing_inventory_info";        /
 inline constexpr const char* kInventoryEntries = "lapwing_inventory_entries";  ///< {set}
 /// {port, server_names, default_server, upstream, address, role, next_upstream, max_fails}
 inline constexpr const char* kNginxRouteInfo = "lapwing_nginx_route_info";
+/// {program, configuration, result, place, words}
+inline constexpr const char* kConfigurationTestInfo = "lapwing_configuration_test_info";
+/// {program, configuration}
+inline constexpr const char* kConfigurationTestTime = "lapwing_configuration_test_timestamp_seconds";
+/// {process, executable, unit}
+inline constexpr const char* kReplacedProgramInfo = "lapwing_replaced_program_info";
+inline constexpr const char* kRebootRequiredInfo = "lapwing_reboot_required_info";  ///< {reason, detail}
 
 // Nginx (job nginx).
 inline constexpr const char* kNginxWorkersWithoutMaster = "lapwing_nginx_workers_without_master";  ///< {}

@@ -76,10 +76,21 @@ std::string drain(Pipe& out, Pipe& err, Clock::time_point end, std::size_t most,
     return "";
 }
 
+/// The form that exec takes.
+std::vector<char*> pointersTo(const std::vector<std::string>& texts) {
+    std::vector<char*> out;
+    out.reserve(texts.size() + 1);
+    for (const auto& text : texts) {
+        out.push_back(const_cast<char*>(text.c_str()));
+    }
+    out.push_back(nullptr);
+    return out;
+}
+
 }  // namespace
 
-ToolOutput runTool(const std::vector<std::string>& argv, std::chrono::milliseconds deadline,
-                   std::size_t most) {
+ToolOutput runTool(const std::vector<std::string>& argv, std::chrono::milliseconds deadline, std::size_t most,
+                   const std::vector<std::string>& environment) {
     ToolOutput result;
     result.tool = argv.at(0);
     if (access(result.tool.c_str(), X_OK) != 0) {
@@ -98,19 +109,12 @@ ToolOutput runTool(const std::vector<std::string>& argv, std::chrono::millisecon
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out.write_end, STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, err.write_end, STDERR_FILENO);
-    std::vector<char*> arguments;
-    arguments.reserve(argv.size() + 1);
-    for (const auto& argument : argv) {
-        arguments.push_back(const_cast<char*>(argument.c_str()));
-    }
-    arguments.push_back(nullptr);
-    std::string locale = "LC_ALL=C";
     // iptables-restore locks this file; its usual one is read-only in the unit's sandbox.
-    std::string lock = "XTABLES_LOCKFILE=/dev/null";
-    std::array<char*, 3> environment{locale.data(), lock.data(), nullptr};
+    std::vector<std::string> variables{"LC_ALL=C", "XTABLES_LOCKFILE=/dev/null"};
+    variables.insert(variables.end(), environment.begin(), environment.end());
     pid_t pid = 0;
-    const int spawned =
-        posix_spawn(&pid, result.tool.c_str(), &actions, nullptr, arguments.data(), environment.data());
+    const int spawned = posix_spawn(&pid, result.tool.c_str(), &actions, nullptr, pointersTo(argv).data(),
+                                    pointersTo(variables).data());
     posix_spawn_file_actions_destroy(&actions);
     if (spawned != 0) {
         result.status = ReadStatus::failed;

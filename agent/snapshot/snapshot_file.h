@@ -29,6 +29,8 @@ class SnapshotFile {
     /// that is older than `max_age_ms`, or of another boot or network namespace: it says nothing about now.
     Expected<std::shared_ptr<const Snapshot>> read(TimestampMs now, std::int64_t max_age_ms);
 
+    const std::string& path() const { return path_; }
+
   private:
     Expected<std::shared_ptr<const Snapshot>> current();
 

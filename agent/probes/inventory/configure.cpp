@@ -8,6 +8,7 @@
 #include "agent/probes/inventory/inventory.h"
 #include "agent/probes/kind.h"
 #include "agent/probes/switch.h"
+#include "agent/snapshot/snapshot_file.h"
 
 namespace lapwing::agent {
 
@@ -46,12 +47,19 @@ std::string configureInventory(const config::Node& node, const ProbeContext& con
     if (wanted == Switch::off) {
         return "inventory: off (configured)";
     }
+    inventory::Places places;
+    places.reboot.proc = context.proc;
+    if (context.snapshot) {
+        const auto& snapshot = context.snapshot->path();
+        places.configtest = snapshot.substr(0, snapshot.rfind('/') + 1) + "configtest.json";
+    }
     ProbeSpec spec;
     spec.job = "inventory";
     spec.instance = context.host;
     spec.interval = kInterval;
     spec.probe = std::make_unique<inventory::InventoryProbe>(
-        inventory::Places{}, wanted == Switch::given ? readSets(node) : std::vector<inventory::FileSet>{});
+        std::move(places), wanted == Switch::given ? readSets(node) : std::vector<inventory::FileSet>{},
+        context.snapshot);
     out.push_back(std::move(spec));
     return wanted == Switch::detect ? "inventory: on (every host has it)" : "inventory: on (configured)";
 }

@@ -4,17 +4,27 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <set>
 #include <utility>
 
 #include "agent/nginx_conf/files.h"
 #include "agent/probes/inventory/parse.h"
 #include "common/digest.h"
 #include "common/metric_names.h"
+#include "common/model/clock.h"
 #include "common/model/families.h"
 
 namespace lapwing::agent::inventory {
 
 namespace {
+
+/// The helper writes twice a minute, and takes 90 s at most.
+constexpr std::int64_t kMostTestAgeMs = 300'000;
+constexpr std::int64_t kMostSnapshotAgeMs = 120'000;
+
+void append(std::string& note, const std::string& text) {
+    note += (note.empty() ? "" : "; ") + text;
+}
 
 bool exists(const std::string& path) {
     struct stat about {};
@@ -23,8 +33,9 @@ bool exists(const std::string& path) {
 
 }  // namespace
 
-InventoryProbe::InventoryProbe(Places places, std::vector<FileSet> sets)
-    : places_(std::move(places)), sets_(std::move(sets)) {}
+InventoryProbe::InventoryProbe(Places places, std::vector<FileSet> sets,
+                               std::shared_ptr<SnapshotFile> snapshot)
+    : places_(std::move(places)), sets_(std::move(sets)), snapshot_(std::move(snapshot)) {}
 
 std::vector<FileSet> InventoryProbe::allSets() const {
     std::vector<FileSet> out = sets_;
@@ -79,7 +90,80 @@ Expected<ProbeResult> InventoryProbe::collect(const Deadline& deadline) {
     if (!nginx_configuration.fault.empty()) {
         result.note = "where Nginx passes requests is not known: " + nginx_configuration.fault;
     }
+    addTests(result);
+    addPending(result);
     return result;
+}
+
+void InventoryProbe::addPending(ProbeResult& result) const {
+    std::vector<prometheus::MetricFamily> families{rebootFamily(places_.reboot)};
+    // The probe `firewall` tells of a snapshot that cannot be read.
+    if (snapshot_ != nullptr) {
+        if (const auto snapshot = snapshot_->read(readClocks().wall, kMostSnapshotAgeMs)) {
+            families.push_back(replacedFamily((*snapshot)->owners, &exists));
+        }
+    }
+    for (auto& family : families) {
+        if (!family.metric.empty()) {
+            result.families.push_back(std::move(family));
+        }
+    }
+}
+
+void InventoryProbe::addTests(ProbeResult& result) const {
+    // The wall clock, as lapwing-configtest, which no collector corrects.
+    const auto read = configtest::readTests(places_.configtest, readClocks().wall, kMostTestAgeMs);
+    if (!read) {
+        const auto& error = read.error();
+        const bool concerned = exists(places_.nginx) || exists(places_.haproxy);
+        if (error.kind != ErrorKind::not_found) {
+            result.failure = error;
+        } else if (concerned) {
+            append(result.note, "whether Nginx and HAProxy would load their configuration is not known: " +
+                                    error.message + " (systemctl status lapwing-configtest.timer)");
+        }
+        return;
+    }
+    for (const auto& test : read->tests) {
+        if (test.result == configtest::Result::unknown) {
+            append(result.note,
+                   "whether " + test.program + " would load its configuration is not known: " + test.words);
+        }
+    }
+    for (auto& family : testFamilies(read->tests)) {
+        result.families.push_back(std::move(family));
+    }
+}
+
+std::vector<prometheus::MetricFamily> testFamilies(const std::vector<configtest::Test>& tests) {
+    auto info = gauge(metric::kConfigurationTestInfo,
+                      "Whether the program would load its configuration, by its own test");
+    auto time = gauge(metric::kConfigurationTestTime, "When the test last ran");
+    std::set<std::pair<std::string, std::string>> told;
+    for (const auto& test : tests) {
+        // Two masters with one configuration: one of them is told.
+        if (!told.emplace(test.program, test.configuration).second) {
+            continue;
+        }
+        add(info,
+            {{"program", test.program},
+             {"configuration", test.configuration},
+             {"result", nameOf(configtest::kResultNames, test.result)},
+             {"place", test.place},
+             {"words", test.words}},
+            1);
+        if (test.tested != 0) {
+            add(time, {{"program", test.program}, {"configuration", test.configuration}},
+                static_cast<double>(test.tested) / 1000);
+        }
+    }
+    std::vector<prometheus::MetricFamily> out;
+    for (auto* family : {&info, &time}) {
+        if (!family->metric.empty()) {
+            out.push_back(std::move(*family));
+        }
+    }
+    return out;
 }
 
 NginxConfiguration InventoryProbe::nginx() const {

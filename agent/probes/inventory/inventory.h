@@ -2,12 +2,16 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "agent/configtest/configtest.h"
 #include "agent/probes/inventory/files.h"
 #include "agent/probes/inventory/nginx_routes.h"
+#include "agent/probes/inventory/pending.h"
 #include "agent/probes/probe.h"
+#include "agent/snapshot/snapshot_file.h"
 
 namespace lapwing::agent::inventory {
 
@@ -17,22 +21,29 @@ struct Places {
     std::string haproxy = "/etc/haproxy";
     std::string dpkg_status = "/var/lib/dpkg/status";
     std::string hosts = "/etc/hosts";
+    std::string configtest = "/run/lapwing/configtest.json";
+    RebootPlaces reboot = {};
 };
 
-/// Digests of the files and packages that servers of one kind should share, and the routes of Nginx's
-/// configuration. `sets`: further sets besides those of the README's table.
+/// Digests of the files and packages that servers of one kind should share, the routes of Nginx's
+/// configuration, whether Nginx and HAProxy would load theirs, and restarts and reboots that are due. `sets`:
+/// further sets besides those of the README's table.
 class InventoryProbe : public Probe {
   public:
-    InventoryProbe(Places places, std::vector<FileSet> sets);
+    InventoryProbe(Places places, std::vector<FileSet> sets,
+                   std::shared_ptr<SnapshotFile> snapshot = nullptr);
     Expected<ProbeResult> collect(const Deadline& deadline) override;
 
   private:
     std::vector<FileSet> allSets() const;
     std::vector<std::string> packages();
     NginxConfiguration nginx() const;
+    void addTests(ProbeResult& result) const;
+    void addPending(ProbeResult& result) const;
 
     Places places_;
     std::vector<FileSet> sets_;
+    std::shared_ptr<SnapshotFile> snapshot_;
     FileDigests digests_;
     std::int64_t packages_modified_ = 0;
     std::vector<std::string> packages_;
@@ -44,5 +55,8 @@ ProbeResult inventoryResult(const std::map<std::string, std::vector<std::string>
 /// Pure: `lapwing_nginx_route_info`. Empty if a part of the configuration is unknown, because that part could
 /// contain the relevant route.
 prometheus::MetricFamily routeFamily(const NginxConfiguration& configuration);
+
+/// Pure: the results of the tests of configurations.
+std::vector<prometheus::MetricFamily> testFamilies(const std::vector<configtest::Test>& tests);
 
 }  // namespace lapwing::agent::inventory

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <climits>
-#include <cstdlib>
 #include <set>
 #include <sstream>
 #include <string_view>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "common/endpoint.h"
+#include "common/files.h"
 
 namespace lapwing::agent {
 
@@ -159,26 +158,6 @@ CheckCommand known(const Words& words, bool as_root) {
     return outside.contains(program) ? CheckCommand{Watched::other, ""} : CheckCommand{};
 }
 
-/// Whether someone other than root may change the file or a directory above it.
-bool othersMayChange(std::string path) {
-    std::array<char, PATH_MAX> resolved{};
-    if (::realpath(path.c_str(), resolved.data()) == nullptr) {
-        return true;
-    }
-    path = resolved.data();
-    while (true) {
-        struct stat file {};
-        if (::stat(path.empty() ? "/" : path.c_str(), &file) != 0 || file.st_uid != 0 ||
-            (file.st_mode & S_IWOTH) != 0 || ((file.st_mode & S_IWGRP) != 0 && file.st_gid != 0)) {
-            return true;
-        }
-        if (path.empty()) {
-            return false;
-        }
-        path.erase(path.rfind('/'));
-    }
-}
-
 }  // namespace
 
 CheckCommand checkCommand(const std::string& command, bool as_root) {
@@ -217,7 +196,7 @@ std::string scriptFault(const std::string& command, bool security) {
         if ((file.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0) {
             return path + " is not executable";
         }
-        return security && othersMayChange(path)
+        return security && files::othersMayChange(path)
                    ? "others than root may change " + path + ", and enable_script_security is set"
                    : "";
     }

@@ -63,11 +63,10 @@ std::vector<std::string> wordsOf(std::string line) {
     return words;
 }
 
-using Commands = std::map<std::string, std::vector<std::vector<std::string>>>;
+using Settings = std::map<std::string, std::vector<std::string>>;
 
-/// Adds the commands of a unit's file or of a drop-in; an empty line in a drop-in removes the earlier
-/// commands.
-void readCommands(const std::string& text, Commands& out) {
+/// Adds the settings of a unit's file or of a drop-in; an empty value removes the earlier ones.
+void readSettings(const std::string& text, Settings& out) {
     std::istringstream in(text);
     std::string line;
     std::string whole;
@@ -78,14 +77,13 @@ void readCommands(const std::string& text, Commands& out) {
             continue;
         }
         const auto equals = whole.find('=');
-        const auto key = whole.substr(0, equals);
-        if (equals != std::string::npos &&
-            (key == "ExecStart" || key == "ExecStartPre" || key == "ExecStartPost")) {
-            auto words = wordsOf(whole.substr(equals + 1));
-            if (words.empty()) {
-                out[key].clear();
+        if (equals != std::string::npos && whole[0] != '#' && whole[0] != ';') {
+            const auto from = std::min(whole.find_first_not_of(" \t", equals + 1), whole.size());
+            auto& values = out[whole.substr(0, whole.find_last_not_of(" \t", equals - 1) + 1)];
+            if (from == whole.size()) {
+                values.clear();
             } else {
-                out[key].push_back(std::move(words));
+                values.push_back(whole.substr(from));
             }
         }
         whole.clear();
@@ -158,9 +156,9 @@ std::set<std::string> Units::enabled() const {
     return out;
 }
 
-std::vector<std::vector<std::string>> Units::commandsOf(const std::string& service) const {
-    Commands commands;
-    readCommands(textOfFile(fileOf(service), kMostUnitBytes), commands);
+std::map<std::string, std::vector<std::string>> Units::settingsOf(const std::string& service) const {
+    Settings out;
+    readSettings(textOfFile(fileOf(service), kMostUnitBytes), out);
     // The first directory wins among drop-ins of one name; systemd reads them in the order of their names.
     std::map<std::string, std::string> drop_ins;
     for (const auto* directory : kDirectories) {
@@ -173,12 +171,20 @@ std::vector<std::vector<std::string>> Units::commandsOf(const std::string& servi
         }
     }
     for (const auto& [name, path] : drop_ins) {
-        readCommands(textOfFile(path, kMostUnitBytes), commands);
+        readSettings(textOfFile(path, kMostUnitBytes), out);
     }
+    return out;
+}
+
+std::vector<std::vector<std::string>> Units::commandsOf(const std::string& service) const {
+    const auto settings = settingsOf(service);
     std::vector<std::vector<std::string>> out;
     for (const auto* key : {"ExecStartPre", "ExecStart", "ExecStartPost"}) {
-        for (auto& words : commands[key]) {
-            out.push_back(std::move(words));
+        const auto found = settings.find(key);
+        for (const auto& value : found == settings.end() ? std::vector<std::string>{} : found->second) {
+            if (auto words = wordsOf(value); !words.empty()) {
+                out.push_back(std::move(words));
+            }
         }
     }
     return out;

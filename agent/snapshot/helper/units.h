@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,6 +18,9 @@ class Units {
     std::set<std::string> enabled() const;
     /// The command lines that start the service, in words.
     std::vector<std::vector<std::string>> commandsOf(const std::string& service) const;
+    /// The values of each key of the service's file and drop-ins ("Environment"), as written, in their order.
+    /// An empty value has removed those before it.
+    std::map<std::string, std::vector<std::string>> settingsOf(const std::string& service) const;
 
   private:
     std::string fileOf(const std::string& service) const;

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Lapwing in the lab: its programs, the collector, the agents, and the wait for their samples.
 
-# Sets `programs` to the directory of lapwing-agent, lapwing-collector and lapwing-snapshot: LAPWING_BIN, or else a fresh build.
+# Sets `programs` to the directory of the programs: LAPWING_BIN, or else a fresh build.
 programs_build() {
     programs=${LAPWING_BIN:-}
     if [ -z "$programs" ]; then
@@ -10,11 +10,11 @@ programs_build() {
         # An existing tree keeps its configuration, perhaps with the tests.
         [ -e "$repo_dir/build/release/build.ninja" ] ||
             (cd "$repo_dir" && cmake --preset release -DLAPWING_TESTS=OFF >/dev/null)
-        cmake --build "$repo_dir/build/release" --target lapwing-agent lapwing-collector lapwing-snapshot |
+        cmake --build "$repo_dir/build/release" --target lapwing-agent lapwing-collector lapwing-snapshot lapwing-configtest |
             { grep -vE '^(\[|ninja: )' || true; }
     fi
     local name
-    for name in lapwing-agent lapwing-collector lapwing-snapshot; do
+    for name in lapwing-agent lapwing-collector lapwing-snapshot lapwing-configtest; do
         [ -x "$programs/$name" ] || die "there is no $programs/$name"
     done
 }
@@ -87,6 +87,7 @@ watch_start() {
     for host in $(watched_hosts); do
         enrol "$host"
         inside "$host" svc snapshot start
+        inside "$host" svc configtest start
     done
     # An agent that starts before the first snapshot reports that it knows nothing of the firewall.
     for host in $(watched_hosts); do

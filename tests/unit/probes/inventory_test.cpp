@@ -272,7 +272,10 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
               "server { ssl_certificate " + certificate + "; proxy_pass http://app:8000; }\n");
     dir.write("hosts", "10.0.0.9 app\n");
     dir.write("status", "Package: nginx\nStatus: install ok installed\nVersion: 1.22.1-9\n");
-    InventoryProbe probe({dir.path("nginx"), dir.path("haproxy"), dir.path("status"), dir.path("hosts")}, {});
+    dir.write("configtest.json", configtest::toJson({nowMs(), {}}));
+    InventoryProbe probe({dir.path("nginx"), dir.path("haproxy"), dir.path("status"), dir.path("hosts"),
+                          dir.path("configtest.json")},
+                         {});
     const auto result = probe.collect(soon());
     REQUIRE(result);
     const test::Samples samples(result->families);
@@ -300,4 +303,100 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
     REQUIRE(broken);
     CHECK(broken->note == "where Nginx passes requests is not known: " + dir.path("nginx/a.site") +
                               ": line 1: unexpected end of the file");
+}
+
+TEST_CASE("the results of tests of configurations") {
+    const test::TempDir dir;
+    InventoryProbe probe({dir.path("nginx"), dir.path("haproxy"), dir.path("status"), dir.path("hosts"),
+                          dir.path("configtest.json")},
+                         {});
+    // A host without both programs needs no tests.
+    auto result = probe.collect(soon());
+    REQUIRE(result);
+    CHECK(result->note.empty());
+    std::filesystem::create_directories(dir.path("nginx"));
+    result = probe.collect(soon());
+    REQUIRE(result);
+    CHECK(result->note.find("lapwing-configtest.timer") != std::string::npos);
+    CHECK_FALSE(result->failure);
+
+    using configtest::Result;
+    const std::vector<configtest::Test> tests{
+        {"nginx", "/etc/nginx/nginx.conf", Result::broken, "unexpected \"}\"", "/etc/nginx/nginx.conf:9",
+         5'500, 0, "", ""},
+        {"nginx", "/etc/nginx/nginx.conf", Result::good, "", "", 5'500, 0, "", ""},
+        {"haproxy", "", Result::unknown, "in a container", "", 0, 0, "", ""}};
+    dir.write("configtest.json", configtest::toJson({nowMs(), tests}));
+    result = probe.collect(soon());
+    REQUIRE(result);
+    CHECK(result->note == "whether haproxy would load its configuration is not known: in a container");
+    const test::Samples samples(result->families);
+    CHECK(samples.value("lapwing_configuration_test_info", {{"program", "nginx"},
+                                                            {"configuration", "/etc/nginx/nginx.conf"},
+                                                            {"result", "broken"},
+                                                            {"place", "/etc/nginx/nginx.conf:9"},
+                                                            {"words", "unexpected \"}\""}}) == 1);
+    CHECK(samples.value("lapwing_configuration_test_timestamp_seconds",
+                        {{"program", "nginx"}, {"configuration", "/etc/nginx/nginx.conf"}}) == 5.5);
+    CHECK(testFamilies(tests).front().metric.size() == 2);
+    CHECK(testFamilies({}).empty());
+
+    dir.write("configtest.json", configtest::toJson({nowMs() - 300'001, tests}));
+    result = probe.collect(soon());
+    REQUIRE(result);
+    REQUIRE(result->failure);
+    CHECK(result->failure->kind == ErrorKind::unavailable);
+    dir.write("configtest.json", "x");
+    CHECK(probe.collect(soon())->failure->kind == ErrorKind::protocol);
+}
+
+/// It attacks "replaced programs that are told; names of packages that ask for a reboot".
+TEST_CASE("what waits for a restart") {
+    std::map<std::uint64_t, Owner> owners{{1, {10, "nginx", "/usr/sbin/nginx (deleted)", "nginx.service"}},
+                                          {2, {10, "nginx", "/usr/sbin/nginx (deleted)", "nginx.service"}},
+                                          {3, {11, "haproxy", "/usr/sbin/haproxy", "haproxy.service"}},
+                                          {4, {12, "tool", "/tmp/gone (deleted)", ""}}};
+    const auto exists = [](const std::string& path) { return path != "/tmp/gone"; };
+    const test::Samples replaced(std::vector{replacedFamily(owners, exists)});
+    CHECK(replaced.value(
+              "lapwing_replaced_program_info",
+              {{"process", "nginx"}, {"executable", "/usr/sbin/nginx"}, {"unit", "nginx.service"}}) == 1);
+    CHECK(replacedFamily(owners, exists).metric.size() == 1);
+    for (std::uint64_t i = 100; i < 300; ++i) {
+        owners[i] = {1, "p" + std::to_string(i), "/usr/bin/p (deleted)", ""};
+    }
+    CHECK(replacedFamily(owners, exists).metric.size() == 64);
+
+    const test::TempDir dir;
+    const RebootPlaces places{dir.path("root"), dir.path("proc")};
+    CHECK(rebootFamily(places).metric.empty());
+    for (const auto* name : {"root/run", "root/boot", "proc/sys/kernel"}) {
+        std::filesystem::create_directories(dir.path(name));
+    }
+    dir.write("root/run/reboot-required", "");
+    CHECK(test::Samples(std::vector{rebootFamily(places)})
+              .value("lapwing_reboot_required_info", {{"reason", "packages"}, {"detail", ""}}) == 1);
+    dir.write("root/run/reboot-required.pkgs", "linux-image\ndbus\nlinux-image\n");
+    CHECK(test::Samples(std::vector{rebootFamily(places)})
+              .value("lapwing_reboot_required_info",
+                     {{"reason", "packages"}, {"detail", "dbus linux-image"}}) == 1);
+    dir.write("root/run/reboot-required.pkgs", std::string(1000, 'x'));
+    CHECK(test::Samples(std::vector{rebootFamily(places)})
+              .value("lapwing_reboot_required_info",
+                     {{"reason", "packages"}, {"detail", std::string(300, 'x')}}) == 1);
+
+    dir.write("proc/sys/kernel/osrelease", "6.1.0-28-amd64\n");
+    dir.write("proc/stat", "cpu 1 2\nbtime 1700000000\n");
+    dir.write("root/boot/vmlinuz-6.1.0-30-amd64", "");
+    std::filesystem::create_symlink("boot/vmlinuz-6.1.0-30-amd64", dir.path("root/vmlinuz"));
+    CHECK(test::Samples(std::vector{rebootFamily(places)})
+              .value("lapwing_reboot_required_info", {{"reason", "kernel"}, {"detail", "6.1.0-30-amd64"}}) ==
+          1);
+    CHECK(rebootFamily(places).metric.size() == 2);
+    // Installed before the boot: somebody chose the older one.
+    dir.write("proc/stat", "btime 9700000000\n");
+    CHECK(rebootFamily(places).metric.size() == 1);
+    dir.write("proc/stat", "btime 1700000000\n");
+    dir.write("proc/sys/kernel/osrelease", "6.1.0-30-amd64\n");
+    CHECK(rebootFamily(places).metric.size() == 1);
 }

@@ -1,0 +1,76 @@
+#include "agent/configtest/configtest.h"
+
+#include <cstddef>
+#include <string>
+
+#include "common/files.h"
+#include "common/json.h"
+
+namespace lapwing::agent::configtest {
+
+namespace {
+
+constexpr int kFormat = 1;
+constexpr std::size_t kMostBytes = 1U << 20;
+
+}  // namespace
+
+std::string toJson(const Tests& tests) {
+    json::Writer out;
+    out.StartObject();
+    json::put(out, "format", kFormat);
+    json::put(out, "time_ms", tests.time);
+    json::key(out, "tests");
+    out.StartArray();
+    for (const auto& test : tests.tests) {
+        out.StartObject();
+        json::put(out, "program", test.program);
+        json::put(out, "configuration", test.configuration);
+        json::put(out, "result", nameOf(kResultNames, test.result));
+        json::put(out, "words", test.words);
+        json::put(out, "place", test.place);
+        json::put(out, "tested_ms", test.tested);
+        json::put(out, "unresolved_since_ms", test.unresolved_since);
+        json::put(out, "command", test.command);
+        json::put(out, "inputs", test.inputs);
+        out.EndObject();
+    }
+    out.EndArray();
+    out.EndObject();
+    return out.text();
+}
+
+Expected<Tests> parseTests(std::string_view text) {
+    const auto document = json::parse(text);
+    const auto time = json::integer(document, "time_ms");
+    if (json::integer(document, "format") != kFormat || !time) {
+        return fail(ErrorKind::protocol,
+                    "reading the tests of configurations: not in the form that this version writes");
+    }
+    Tests out;
+    out.time = *time;
+    for (const auto& test : json::items(json::member(document, "tests"))) {
+        out.tests.push_back({json::text(test, "program"), json::text(test, "configuration"),
+                             valueOf(kResultNames, json::text(test, "result")).value_or(Result::unknown),
+                             json::text(test, "words"), json::text(test, "place"),
+                             json::integer(test, "tested_ms").value_or(0),
+                             json::integer(test, "unresolved_since_ms").value_or(0),
+                             json::text(test, "command"), json::text(test, "inputs")});
+    }
+    return out;
+}
+
+Expected<Tests> readTests(const std::string& path, TimestampMs now, std::int64_t max_age_ms) {
+    const auto text = files::readFile(path, kMostBytes);
+    if (!text) {
+        return tl::unexpected(text.error());
+    }
+    auto tests = parseTests(*text);
+    if (tests && now - tests->time > max_age_ms) {
+        return fail(ErrorKind::unavailable, path + ": written " + std::to_string((now - tests->time) / 1000) +
+                                                " s ago, so it says nothing about now");
+    }
+    return tests;
+}
+
+}  // namespace lapwing::agent::configtest

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace lapwing::agent::configtest {
+
+/// The files that a test reads, as far as they are known.
+struct Inputs {
+    std::string digest;   ///< changes with their sizes, times and names
+    std::string refused;  ///< why root must not test them; "" if it may
+};
+
+/// Of the main files and what they include; of all files below the directories of the main files, at most
+/// 4000. Refused: a main or included file that others than root may change. They would choose what root's
+/// program reads and creates, and when.
+Inputs inputsOf(const std::string& program, const std::vector<std::string>& main_files);
+
+/// A line that changes with the file: its path, device, inode, size and times.
+std::string stateOf(const std::string& path);
+
+}  // namespace lapwing::agent::configtest
