@@ -55,6 +55,15 @@ int dispatch(int argc, char** argv) {
     lists("alerts", "List active alerts", &collector::showAlerts);
     lists("agents", "List agents and when each last reported", &collector::showAgents);
 
+    collector::SiteRequest site_request;
+    auto* site = app.add_subcommand(
+        "site", "Show what the collector assumes about the site, from what, and what is missing");
+    site->add_flag("--write", site_request.write,
+                   "Write the proposal to collector.d/10-site.yaml, unless a person has edited that file");
+    auto* site_json = site->add_flag("--json", site_request.json, "Print JSON");
+    site_json->excludes("--write");
+    site->callback([&] { code = collector::site(config, site_request); });
+
     collector::WhatIfRequest what_if_request;
     auto* what_if = app.add_subcommand(
         "whatif",

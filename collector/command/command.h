@@ -77,6 +77,14 @@ struct WhatIfRequest {
     bool json = false;
 };
 int whatIf(const std::string& config_file, const WhatIfRequest& request);
+/// The arguments of `site`.
+struct SiteRequest {
+    bool write = false;
+    bool json = false;
+};
+/// Shows what the collector assumes about the site, from what, and what is missing or contradictory. With
+/// `write`, puts the proposal into collector.d/10-site.yaml.
+int site(const std::string& config_file, const SiteRequest& request);
 int showStatus(const std::string& config_file, bool json);
 /// The arguments of `findings`; empty ones choose all.
 struct FindingsRequest {
