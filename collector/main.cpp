@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "collector/command/command.h"
+#include "collector/config/manual.h"
 #include "common/completion.h"
 
 namespace {
@@ -269,6 +270,9 @@ int dispatch(int argc, char** argv) {
         std::puts("lapwing-collector " LAPWING_VERSION);
     });
     app.set_version_flag("--version", "lapwing-collector " LAPWING_VERSION, "Print the version");
+    app.add_subcommand("manual", "Print the manual page of the configuration, lapwing-collector.yaml(5)")
+        ->group("")
+        ->callback([] { std::fputs(lapwing::config::manualText(collector::manualPage()).c_str(), stdout); });
     std::string shell;
     auto* completion =
         app.add_subcommand("completion", "Print the script that completes this command line in a shell");

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "common/config/aliases.h"
+#include "common/config/manual.h"
 #include "common/memory_budget.h"
 
 namespace lapwing::config {
@@ -248,6 +249,9 @@ void Node::allow(std::initializer_list<std::string_view> known) const {
 }
 
 void Node::allow(const std::vector<std::string>& names) const {
+    for (const auto& name : names) {
+        AskedKeys::note(path_, name);
+    }
     if (!present_) {
         return;
     }
