@@ -181,10 +181,11 @@ std::string proposalOf(const View& view, const Declared& others, const std::stri
         pairs.emplace_back(json::text(each, "primary"), json::text(each, "replica"));
     }
     for (const auto& [pair, place] : before.replication) {
-        const bool known_otherwise = std::any_of(pairs.begin(), pairs.end(), [&](const auto& seen) {
-            return seen == pair || seen.second == pair.second ||
-                   (seen.first == pair.second && seen.second == pair.first);
-        });
+        const bool known_otherwise =
+            std::any_of(pairs.begin(), pairs.end(), [&pair = pair](const auto& seen) {
+                return seen == pair || seen.second == pair.second ||
+                       (seen.first == pair.second && seen.second == pair.first);
+            });
         if (!known_otherwise) {
             pairs.push_back(pair);
         }
