@@ -9,6 +9,7 @@
 #include "agent/cli/join.h"
 #include "agent/cli/reach.h"
 #include "agent/config/config.h"
+#include "agent/config/manual.h"
 #include "common/completion.h"
 
 namespace {
@@ -94,6 +95,9 @@ int run(int argc, char** argv) {
         std::puts("lapwing-agent " LAPWING_VERSION);
     });
     app.set_version_flag("--version", "lapwing-agent " LAPWING_VERSION, "Print the version");
+    app.add_subcommand("manual", "Print the manual page of the configuration, lapwing-agent.yaml(5)")
+        ->group("")
+        ->callback([] { std::fputs(lapwing::config::manualText(manualPage()).c_str(), stdout); });
     std::string shell;
     auto* completion =
         app.add_subcommand("completion", "Print the script that completes this command line in a shell");

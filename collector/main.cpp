@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "collector/command/command.h"
+#include "collector/config/manual.h"
 #include "common/completion.h"
 
 namespace {
@@ -54,6 +55,15 @@ int dispatch(int argc, char** argv) {
     findings->callback([&] { code = collector::showFindings(config, findings_request); });
     lists("alerts", "List active alerts", &collector::showAlerts);
     lists("agents", "List agents and when each last reported", &collector::showAgents);
+
+    collector::SiteRequest site_request;
+    auto* site = app.add_subcommand(
+        "site", "Show what the collector assumes about the site, from what, and what is missing");
+    site->add_flag("--write", site_request.write,
+                   "Write the proposal to collector.d/10-site.yaml, unless a person has edited that file");
+    auto* site_json = site->add_flag("--json", site_request.json, "Print JSON");
+    site_json->excludes("--write");
+    site->callback([&] { code = collector::site(config, site_request); });
 
     collector::WhatIfRequest what_if_request;
     auto* what_if = app.add_subcommand(
@@ -160,6 +170,53 @@ int dispatch(int argc, char** argv) {
     notify->add_subcommand("test", "Send a harmless test alert to every receiver")->callback([&] {
         code = collector::testNotify(config);
     });
+    collector::ReceiverRequest receiver;
+    std::string receiver_name;
+    bool no_test = false;
+    auto* add_receiver = notify->add_subcommand(
+        "add",
+        "Add a receiver of alerts. A secret (URL, key, password) is asked for, or read from standard input");
+    add_receiver
+        ->add_option("KIND", receiver.kind,
+                     "mail, webhook, slack, teams, discord, ntfy, telegram or pagerduty")
+        ->required()
+        ->check(
+            CLI::IsMember({"mail", "webhook", "slack", "teams", "discord", "ntfy", "telegram", "pagerduty"}));
+    add_receiver->add_option("--to", receiver.to, "mail: an address; repeatable")->allow_extra_args(false);
+    add_receiver->add_option("--from", receiver.from, "mail: the sender's address");
+    add_receiver->add_option("--smtp", receiver.smtp, "mail: the server, HOST:PORT");
+    add_receiver->add_option("--security", receiver.security, "mail: none, starttls or tls")
+        ->check(CLI::IsMember({"none", "starttls", "tls"}));
+    add_receiver->add_option("--username", receiver.username,
+                             "mail: log in as this user; the password is asked for");
+    add_receiver->add_option("--chat", receiver.chat, "telegram: the chat's id");
+    add_receiver->add_flag("--no-test", no_test, "Send no test message");
+    add_receiver->callback([&] {
+        receiver.test = !no_test;
+        code = collector::addReceiver(config, receiver);
+    });
+    auto* remove_receiver = notify->add_subcommand("remove", "Remove a receiver that `notify add` added");
+    remove_receiver->add_option("NAME", receiver_name, "As `notify test` shows it: 'webhook[0]'")->required();
+    remove_receiver->callback([&] { code = collector::removeReceiver(config, receiver_name); });
+
+    auto* http = app.add_subcommand("http", "The page for people beyond this machine");
+    http->require_subcommand(1);
+    collector::HttpRequest http_request;
+    auto* enable_http = http->add_subcommand(
+        "enable", "Let the page listen off the loopback, with TLS by the collector's own CA and users");
+    enable_http
+        ->add_option("--listen", http_request.listen,
+                     "ADDRESS or ADDRESS:PORT; default: this machine's only address; repeatable")
+        ->allow_extra_args(false);
+    enable_http
+        ->add_option("--name", http_request.names, "A name of this machine for the certificate; repeatable")
+        ->allow_extra_args(false);
+    enable_http->add_option("--user", http_request.user,
+                            "Who may log in; the password is asked for, or read from standard input");
+    enable_http->callback([&] { code = collector::enableHttp(config, http_request); });
+    http->add_subcommand("disable", "Take back what `http enable` wrote")->callback([&] {
+        code = collector::disableHttp(config);
+    });
 
     collector::AcceptRequest accept_request;
     bool list_acceptances = false;
@@ -213,6 +270,9 @@ int dispatch(int argc, char** argv) {
         std::puts("lapwing-collector " LAPWING_VERSION);
     });
     app.set_version_flag("--version", "lapwing-collector " LAPWING_VERSION, "Print the version");
+    app.add_subcommand("manual", "Print the manual page of the configuration, lapwing-collector.yaml(5)")
+        ->group("")
+        ->callback([] { std::fputs(lapwing::config::manualText(collector::manualPage()).c_str(), stdout); });
     std::string shell;
     auto* completion =
         app.add_subcommand("completion", "Print the script that completes this command line in a shell");

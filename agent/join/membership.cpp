@@ -129,14 +129,6 @@ Expected<std::string> bundleOf(const std::string& answer, const std::string& key
     return answer + key;
 }
 
-std::string quoted(const std::string& text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        out += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
-    }
-    return out + "\"";
-}
-
 /// A list in the fragment would take the place of the one that the configuration has.
 bool namesPeers(const JoinFiles& files) {
     config::Reader reader;
@@ -145,7 +137,7 @@ bool namesPeers(const JoinFiles& files) {
 }
 
 std::string fragmentText(const JoinFiles& files, const Membership& membership) {
-    const auto file = quoted(files.certificate);
+    const auto file = config::quoted(files.certificate);
     const std::string peers = namesPeers(files)
                                   ? ""
                                   : "# The servers that have joined, within the networks of this "
@@ -154,9 +146,9 @@ std::string fragmentText(const JoinFiles& files, const Membership& membership) {
            "own belong "
            "into\n# another file of this directory, or into the main one: "
            "/usr/share/doc/lapwing-agent/configuration.md.\nhost: " +
-           quoted(membership.host) + "\ncollector:\n  url: " + quoted(membership.url) + "\n  ca: " + file +
-           "\n  cert: " + file + "\n  key: " + file + "\n  server_name: " + tls::kCollectorName + "\n" +
-           peers;
+           config::quoted(membership.host) + "\ncollector:\n  url: " + config::quoted(membership.url) +
+           "\n  ca: " + file + "\n  cert: " + file + "\n  key: " + file +
+           "\n  server_name: " + tls::kCollectorName + "\n" + peers;
 }
 
 Expected<void> makeDirectory(const std::string& path) {

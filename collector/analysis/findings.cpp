@@ -59,6 +59,7 @@ constexpr std::array kFindingKinds{
                 redundancy::judgeLeftoverChannels},
     FindingKind{"R18", "agents contradict each other about a server", Severity::critical,
                 redundancy::judgeContradictions},
+    FindingKind{"R19", "nobody is told of alerts", Severity::low, redundancy::judgeReceivers},
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "collector/api/answers.h"
 #include "collector/api/parameters.h"
 #include "collector/api/replication.h"
+#include "collector/api/site.h"
 #include "collector/api/topology.h"
 #include "collector/clock/site_clock.h"
 #include "collector/notify/dispatcher.h"
@@ -105,6 +106,16 @@ void LapwingApi::topology(Responder& responder) const {
         return;
     }
     success(responder, [&](JsonWriter& json) { writeTopology(json, moment->model); });
+}
+
+void LapwingApi::site(Responder& responder) const {
+    const auto moment = analyst_.moment();
+    if (!moment) {
+        failure(responder, Error{ErrorKind::unavailable, "the first analysis is not finished yet"});
+        return;
+    }
+    const auto assumptions = analysis::topology::assumptionsOf(*moment);
+    success(responder, [&](JsonWriter& json) { writeAssumptions(json, assumptions); });
 }
 
 void LapwingApi::whatIf(const Request& request, Responder& responder) const {
@@ -235,7 +246,8 @@ bool LapwingApi::handle(Request& request, Responder& responder) const {
     }
     const std::string name = request.path.substr(prefix.size());
     const bool known = name == "findings" || name == "replication" || name == "agents" ||
-                       name == "topology" || name == "whatif" || name == "clocks" || name == "notifications";
+                       name == "topology" || name == "site" || name == "whatif" || name == "clocks" ||
+                       name == "notifications";
     if (!known) {
         return false;
     }
@@ -250,6 +262,8 @@ bool LapwingApi::handle(Request& request, Responder& responder) const {
         replication(responder);
     } else if (name == "topology") {
         topology(responder);
+    } else if (name == "site") {
+        site(responder);
     } else if (name == "whatif") {
         whatIf(request, responder);
     } else if (name == "clocks") {

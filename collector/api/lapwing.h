@@ -25,8 +25,8 @@ class Identities;
 namespace lapwing::api {
 
 /// Lapwing's own API, in Prometheus' envelope:
-/// /api/lapwing/v1/{findings,replication,topology,whatif,agents,clocks,notifications}. It only reads. Safe
-/// from any thread; all references must outlive it.
+/// /api/lapwing/v1/{findings,replication,topology,site,whatif,agents,clocks,notifications}. It only reads.
+/// Safe from any thread; all references must outlive it.
 class LapwingApi {
   public:
     LapwingApi(const analysis::Analyst& analyst, const analysis::replication::Watch& replication,
@@ -47,6 +47,7 @@ class LapwingApi {
     void findings(Responder& responder) const;
     void replication(Responder& responder) const;
     void topology(Responder& responder) const;
+    void site(Responder& responder) const;
     void whatIf(const Request& request, Responder& responder) const;
     void agents(Responder& responder) const;
     void clocks(Responder& responder) const;

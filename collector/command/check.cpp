@@ -114,10 +114,8 @@ int testNotify(const std::string& config_file) {
     }
     auto& receivers = config->notify;
     receivers.external_url = config->externalUrl();
-    if (receivers.webhook.empty() && receivers.email.empty() && receivers.alertmanager.empty()) {
-        fmt::print(stderr,
-                   "{} has no receiver: add a webhook, an e-mail address or an Alertmanager under notify\n",
-                   config_file);
+    if (receivers.receivers() == 0) {
+        fmt::print(stderr, "{} has no receiver: lapwing-collector notify add names one\n", config_file);
         return kWrongUsage;
     }
     int code = kFine;

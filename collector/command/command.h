@@ -51,6 +51,31 @@ int addUser(const std::string& config_file, const std::string& name, const std::
 /// file.
 int checkDatabase(const std::string& config_file, const std::string& salvage_file);
 int testNotify(const std::string& config_file);
+/// The arguments of `notify add`.
+struct ReceiverRequest {
+    std::string kind;             ///< mail, webhook, or a format of webhooks
+    std::vector<std::string> to;  ///< of a mail, as the next four
+    std::string from;
+    std::string smtp;  ///< HOST:PORT
+    std::string security;
+    std::string username;  ///< "" does not log in
+    std::string chat;      ///< of Telegram
+    bool test = true;      ///< send a test message
+};
+/// Writes a receiver to collector.d/10-notify.yaml, and its secret, which it reads as addUser() does, to a
+/// file of its own for the service.
+int addReceiver(const std::string& config_file, const ReceiverRequest& request);
+/// Takes back what addReceiver() wrote. `name`: "webhook[0]".
+int removeReceiver(const std::string& config_file, const std::string& name);
+/// The arguments of `http enable`.
+struct HttpRequest {
+    std::vector<std::string> listen;  ///< ADDRESS or ADDRESS:PORT; none: the machine's only address
+    std::vector<std::string> names;
+    std::string user;
+};
+/// Lets the page listen off the loopback: collector.d/10-http.yaml, with TLS and users.
+int enableHttp(const std::string& config_file, const HttpRequest& request);
+int disableHttp(const std::string& config_file);
 /// The arguments of `silence`.
 struct SilenceRequest {
     std::vector<std::string> target_and_duration;  ///< HOST DURATION, or DURATION alone with matchers
@@ -77,6 +102,14 @@ struct WhatIfRequest {
     bool json = false;
 };
 int whatIf(const std::string& config_file, const WhatIfRequest& request);
+/// The arguments of `site`.
+struct SiteRequest {
+    bool write = false;
+    bool json = false;
+};
+/// Shows what the collector assumes about the site, from what, and what is missing or contradictory. With
+/// `write`, puts the proposal into collector.d/10-site.yaml.
+int site(const std::string& config_file, const SiteRequest& request);
 int showStatus(const std::string& config_file, bool json);
 /// The arguments of `findings`; empty ones choose all.
 struct FindingsRequest {

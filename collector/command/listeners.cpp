@@ -21,6 +21,29 @@ namespace {
 constexpr const char* kAdminGroup = "lapwing-admin";
 constexpr const char* kAgentsName = "agents";
 
+bool isDnsName(const std::string& name) {
+    return !name.empty() && name.size() <= 253 && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '-' || c == '.';
+    });
+}
+
+api::ServerOptions at(const Endpoint& endpoint, const char* name,
+                      const std::function<void(const std::string&, int)>& answered) {
+    api::ServerOptions options;
+    options.name = name;
+    options.address = endpoint.host;
+    options.port = endpoint.port;
+    options.answered = [answered, listener = std::string(name)](int status) { answered(listener, status); };
+    return options;
+}
+
+/// The address with the port that was bound.
+std::string boundTo(const Endpoint& endpoint, const api::Server& server) {
+    return Endpoint{endpoint.host, static_cast<std::uint16_t>(server.port())}.toString();
+}
+
+}  // namespace
+
 std::vector<std::string> machineAddresses() {
     std::vector<std::string> out;
     ifaddrs* list = nullptr;
@@ -50,29 +73,6 @@ std::vector<std::string> machineAddresses() {
     ::freeifaddrs(list);
     return out;
 }
-
-bool isDnsName(const std::string& name) {
-    return !name.empty() && name.size() <= 253 && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 || c == '-' || c == '.';
-    });
-}
-
-api::ServerOptions at(const Endpoint& endpoint, const char* name,
-                      const std::function<void(const std::string&, int)>& answered) {
-    api::ServerOptions options;
-    options.name = name;
-    options.address = endpoint.host;
-    options.port = endpoint.port;
-    options.answered = [answered, listener = std::string(name)](int status) { answered(listener, status); };
-    return options;
-}
-
-/// The address with the port that was bound.
-std::string boundTo(const Endpoint& endpoint, const api::Server& server) {
-    return Endpoint{endpoint.host, static_cast<std::uint16_t>(server.port())}.toString();
-}
-
-}  // namespace
 
 std::vector<std::string> certificateNames(const Config& config, const std::string& host) {
     std::vector<std::string> names = config.agents.names;

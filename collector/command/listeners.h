@@ -23,6 +23,9 @@ struct Handlers {
     Listener admin;
 };
 
+/// The addresses of the machine's interfaces that are up, without link-local ones.
+std::vector<std::string> machineAddresses();
+
 /// The names for the collector's own certificate: the host's, the configured ones and every address that it
 /// listens on (for a wildcard, all addresses of the machine).
 std::vector<std::string> certificateNames(const Config& config, const std::string& host);

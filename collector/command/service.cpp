@@ -323,7 +323,7 @@ void Service::Parts::wire() {
     analyst_options.sample_labels = Labels{{"job", "collector"}, {"instance", config.host}};
     replication.emplace(*store, config.site, analyst_options.sample_labels);
     analyst_options.replication = &*replication;
-    analyst_options.setup = {config.host, config.notify.heartbeat.has_value()};
+    analyst_options.setup = {config.host, config.notify.heartbeat.has_value(), config.notify.receivers()};
     names.emplace(analysis::evidence::namesOf(config.site.entry));
     analyst_options.acceptances = &*acceptances;
     analyst_options.names = [this] { return names->current(); };

@@ -206,8 +206,7 @@ int showStatus(const std::string& config_file, bool as_json) {
     const auto clock_lines = clockLines(clocks->document["data"]);
     const auto& trouble_list = troubles->document["data"]["result"];
     const auto& salvage_list = salvages->document["data"]["result"];
-    const auto& notify = config->notify;
-    const bool nobody_is_told = notify.webhook.empty() && notify.email.empty() && notify.alertmanager.empty();
+    const bool nobody_is_told = config->notify.receivers() == 0;
     if (as_json) {
         json::Writer out;
         out.StartObject();
@@ -278,7 +277,9 @@ int showStatus(const std::string& config_file, bool as_json) {
                        std::strtod(number.c_str(), nullptr));
         }
         if (nobody_is_told) {
-            fmt::print("receiver   none: nobody is told of an alert. Name one in collector.yaml (notify)\n");
+            fmt::print(
+                "receiver   none: nobody is told of an alert. Name one: sudo lapwing-collector notify add "
+                "--help\n");
         }
         for (const auto& trouble : trouble_list.GetArray()) {
             const auto& labels = trouble["metric"];

@@ -1,13 +1,9 @@
 #include <crypt.h>
 #include <fmt/core.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
-#include <iostream>
 #include <memory>
-#include <optional>
 #include <sstream>
 #include <string>
 
@@ -15,6 +11,7 @@
 #include "collector/command/command.h"
 #include "collector/command/kept_files.h"
 #include "collector/command/problems.h"
+#include "collector/command/prompt.h"
 #include "common/files.h"
 
 namespace lapwing::collector {
@@ -22,56 +19,6 @@ namespace {
 
 constexpr std::size_t kMostName = 64;
 constexpr std::size_t kMostPassword = 256;
-
-/// Keeps the terminal from showing what is typed.
-class NoEcho {
-  public:
-    NoEcho() : is_terminal_(::tcgetattr(STDIN_FILENO, &before_) == 0) {
-        if (is_terminal_) {
-            auto silent = before_;
-            silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-            ::tcsetattr(STDIN_FILENO, TCSANOW, &silent);
-        }
-    }
-    ~NoEcho() {
-        if (is_terminal_) {
-            ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
-        }
-    }
-    NoEcho(const NoEcho&) = delete;
-    NoEcho& operator=(const NoEcho&) = delete;
-    bool isTerminal() const { return is_terminal_; }
-
-  private:
-    termios before_{};
-    bool is_terminal_;
-};
-
-/// The password, or nothing after the reason was printed.
-std::optional<std::string> readPassword() {
-    const NoEcho silent;
-    const auto ask = [&](const char* question) {
-        if (silent.isTerminal()) {
-            fmt::print(stderr, "{}: ", question);
-        }
-        std::string line;
-        std::getline(std::cin, line);
-        if (silent.isTerminal()) {
-            fmt::print(stderr, "\n");
-        }
-        return line;
-    };
-    auto password = ask("Password");
-    if (silent.isTerminal() && ask("Again") != password) {
-        fmt::print(stderr, "The two are not the same; nothing was changed.\n");
-        return std::nullopt;
-    }
-    if (password.empty() || password.size() > kMostPassword) {
-        fmt::print(stderr, "A password has 1 to {} bytes; nothing was changed.\n", kMostPassword);
-        return std::nullopt;
-    }
-    return password;
-}
 
 /// A hash of crypt(5), by yescrypt; "" if libcrypt cannot make it.
 std::string hashOf(const std::string& password) {
@@ -125,7 +72,7 @@ int addUser(const std::string& config_file, const std::string& name, const std::
         fmt::print(stderr, "{}\n", known.error().message);
         return kWrongUsage;
     }
-    const auto password = readPassword();
+    const auto password = askSecret("Password", kMostPassword, Ask::twice);
     if (!password) {
         return kWrongUsage;
     }

@@ -85,6 +85,8 @@ struct Config {
     // Set by the caller, not read from `notify:`.
     std::string external_url;
     std::string instance;  ///< of the heartbeat's samples
+
+    std::size_t receivers() const { return webhook.size() + email.size() + alertmanager.size(); }
 };
 
 /// Reads the `notify:` section of collector.yaml; errors become Problems of the node's reader.

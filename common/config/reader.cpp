@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "common/config/aliases.h"
+#include "common/config/manual.h"
 #include "common/memory_budget.h"
 
 namespace lapwing::config {
@@ -119,6 +120,20 @@ YAML::Node merged(const YAML::Node& base, const YAML::Node& over) {
 }
 
 }  // namespace
+
+std::string quoted(std::string_view text) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string out = "\"";
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7f) {
+            out += {'\\', 'x', digits[byte >> 4U], digits[byte & 0xfU]};
+        } else {
+            out += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
+        }
+    }
+    return out + "\"";
+}
 
 std::string directoryBeside(const std::string& path) {
     return std::filesystem::path(path).replace_extension(".d").string();
@@ -234,6 +249,9 @@ void Node::allow(std::initializer_list<std::string_view> known) const {
 }
 
 void Node::allow(const std::vector<std::string>& names) const {
+    for (const auto& name : names) {
+        AskedKeys::note(path_, name);
+    }
     if (!present_) {
         return;
     }
@@ -484,7 +502,8 @@ Node Reader::file(const std::string& path) {
     return text(*yaml, path);
 }
 
-Node Reader::fileAndDirectory(const std::string& path, const std::string& without) {
+Node Reader::fileAndDirectory(const std::string& path, const std::string& fragment,
+                              const std::optional<std::string>& replacement) {
     const auto main = content(path, kMostFileBytes);
     sources_ = {{path, 0}};
     if (!main) {
@@ -493,11 +512,13 @@ Node Reader::fileAndDirectory(const std::string& path, const std::string& withou
     YAML::Node root = parse(*main, path);
     std::size_t bytes = main->size();
     int lines = linesOf(*main);
-    for (const auto& name : filesBeside(path, *this)) {
-        if (name == without) {
-            continue;
-        }
-        auto yaml = content(name, kMostFileBytes - bytes);
+    auto names = filesBeside(path, *this);
+    std::erase(names, fragment);
+    if (replacement) {
+        names.insert(std::upper_bound(names.begin(), names.end(), fragment), fragment);
+    }
+    for (const auto& name : names) {
+        auto yaml = name == fragment ? replacement : content(name, kMostFileBytes - bytes);
         if (!yaml) {
             continue;
         }

@@ -106,9 +106,11 @@ class Reader {
     Node file(const std::string& path);
     /// Like file(), with the files *.yaml of directoryBeside() merged over it in the order of their names:
     /// maps are merged by key, a later scalar or list replaces the earlier value, and an empty value changes
-    /// nothing. The file `without` is left out. Problems name the file in which the value stands. Limits:
-    /// kMostBeside files, and 4 MiB of all files together; more is a Problem.
-    Node fileAndDirectory(const std::string& path, const std::string& without = "");
+    /// nothing. Of the files beside it, `fragment` is left out, or counts with `replacement` for its content,
+    /// whether or not it exists. Problems name the file in which the value stands. Limits: kMostBeside files,
+    /// and 4 MiB of all files together; more is a Problem.
+    Node fileAndDirectory(const std::string& path, const std::string& fragment = "",
+                          const std::optional<std::string>& replacement = std::nullopt);
     static constexpr std::size_t kMostBeside = 100;
     /// Like file(), from memory. Problems name `name` as the file.
     Node text(const std::string& yaml, const std::string& name);
@@ -137,6 +139,8 @@ class Reader {
 Expected<std::int64_t> parseDuration(std::string_view text);
 /// As Prometheus prints durations: 90000 -> "1m30s".
 std::string formatDuration(std::int64_t ms);
+/// The text as a YAML scalar in double quotes, on one line.
+std::string quoted(std::string_view text);
 /// The candidate nearest to `word` by edit distance; nothing if none is near.
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);
 

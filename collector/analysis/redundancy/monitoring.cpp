@@ -48,4 +48,31 @@ void judgeMonitoring(const Context& context, Judgement& out) {
     conclude(out, key, std::move(finding));
 }
 
+void judgeReceivers(const Context& context, Judgement& out) {
+    const auto& setup = context.moment->setup;
+    if (setup.collector_host.empty() || !setup.receivers) {
+        return;
+    }
+    const FindingKey key{"R19", topology::idOf(topology::ComponentKind::collector, setup.collector_host)};
+    if (*setup.receivers > 0) {
+        out.judged.insert(key);
+        return;
+    }
+    Finding finding;
+    finding.severity = Severity::low;
+    finding.confidence = Confidence::confirmed;
+    finding.title = "Nobody is told of alerts";
+    finding.evidence = {
+        {"configuration of the collector",
+         "notify names no receiver: alerts are shown on the page and in `lapwing-collector alerts` only"}};
+    finding.remedy =
+        "Name a receiver, by mail, or by Slack, ntfy and others (see --help):\n"
+        "sudo lapwing-collector notify add mail --to ops@example.org --from lapwing@example.org --smtp "
+        "localhost:25\n"
+        "sudo systemctl restart lapwing-collector\n"
+        "sudo lapwing-collector notify test";
+    finding.not_assessed = {"what else reads the alerts: the API, Grafana, a forwarded copy"};
+    conclude(out, key, std::move(finding));
+}
+
 }  // namespace lapwing::analysis::redundancy

@@ -32,6 +32,8 @@ void judgeLeftoverChannels(const Context& context, Judgement& out);
 void judgeFailover(const Context& context, Judgement& out);
 /// R18: agents contradict each other about a server.
 void judgeContradictions(const Context& context, Judgement& out);
+/// R19: no receiver of notifications is configured.
+void judgeReceivers(const Context& context, Judgement& out);
 /// R14: the servers of a pool have different files or packages.
 void judgeDifferences(const Context& context, Judgement& out);
 

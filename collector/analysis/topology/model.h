@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <optional>
@@ -236,6 +237,8 @@ struct Addition {
 struct Setup {
     std::string collector_host;  ///< "" leaves it out of the model
     bool watchdog = false;       ///< a service outside the site receives its heartbeat
+    /// Of notifications, as configured; nothing: not known.
+    std::optional<std::size_t> receivers = std::nullopt;
 };
 
 struct Inputs {

@@ -3,6 +3,9 @@ import { $, chip, el, part } from './dom.js';
 import { serviceName, verdict } from './services.js';
 import { duration, plural, severityKind, since } from './words.js';
 
+/** The finding that no receiver of notifications is configured: of low severity, and yet a line at the top. */
+const UNTOLD = 'R19';
+
 /** The sentence at the top of the page and its reasons. It says "All is well" only if everything is observed and healthy. */
 export function judge(data, rows) {
   const firing = data.alerts.filter((a) => a.state === 'firing');
@@ -26,6 +29,7 @@ export function judge(data, rows) {
   const told = new Set(firing.map((a) => a.labels.host));
   for (const a of silent.filter((each) => !told.has(each.host))) urgent.push(['unknown', 'unseen', a.state === 'silent' ? a.host + ' is silent' : a.host + ' is enrolled but has not reported yet']);
   for (const r of dim) urgent.push(['unknown', 'unknown', 'Replication to ' + r.replica + ' is unknown']);
+  if (data.findings.some((each) => each.id === UNTOLD)) urgent.push(['warn', 'nobody told', 'Nobody is told of alerts: no receiver is configured. sudo lapwing-collector notify add --help']);
   for (const f of grave) urgent.push([severityKind(f.severity), f.id, (f.title || f.id) + ' (' + f.subject + ')']);
 
   const counts = [];

@@ -87,6 +87,16 @@ def test_every_verb_of_the_help_is_offered(tmp_path):
         assert verbs and verbs <= set(completed(program, tmp_path, ""))
 
 
+@pytest.mark.skipif(not shutil.which("man"), reason="man is not installed")
+@pytest.mark.parametrize("program, key", ((PROGRAM, "notify.webhook[].url_file"), (AGENT, "probes.app[].expect_status")))
+def test_the_manual_of_the_configuration_is_a_page_without_warnings(program, key, tmp_path):
+    page = tmp_path / "page.5"
+    page.write_text(subprocess.run([program, "manual"], capture_output=True, text=True, check=True).stdout)
+    done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", page], capture_output=True, text=True, env={**os.environ, "MANWIDTH": "120"})
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert key in done.stdout and "SEE ALSO" in done.stdout
+
+
 @pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
 @pytest.mark.parametrize("program", (PROGRAM, AGENT))
 def test_zsh_completes_verbs_with_their_descriptions(program, tmp_path):

@@ -144,6 +144,10 @@ def test_the_site_is_drawn():
     until("#delivered", "keeping the data", "works")
 
 
+def test_a_site_that_tells_nobody_says_so_at_the_top():
+    until("#state", "nobody told", "no receiver is configured", "notify add")
+
+
 def test_a_stopped_applier_is_told_at_the_top():
     site.changes.update(applier="stopped", since=int(time.time() * 10))
     text = until("#state", "1 critical alert", "The applier on web-02 is stopped")

@@ -242,6 +242,30 @@ TEST_CASE("without a directory, or with an empty main file, a configuration is a
     CHECK(config::directoryBeside("/etc/lapwing/agent") == "/etc/lapwing/agent.d");
 }
 
+TEST_CASE(
+    "a file beside a configuration is left out, or counts with another content, also before it exists") {
+    const Files files("host: a\n", {{"10-x.yaml", "host: b\n"}, {"30-z.yaml", "data: z\n"}});
+    const auto with = [&](const std::string& name, const std::optional<std::string>& content) {
+        Reader reader;
+        const auto root =
+            reader.fileAndDirectory(files.path("agent.yaml"), files.path("agent.d/" + name), content);
+        CHECK(reader.ok());
+        return textOf(root["host"]) + " " + textOf(root["data"]) + " " + std::to_string(root["host"].line());
+    };
+    CHECK(with("10-x.yaml", std::nullopt) == "a z 1");
+    CHECK(with("10-x.yaml", "\nhost: c\n") == "c z 2");
+    CHECK(with("20-new.yaml", "host: d\ndata: new\n") == "d z 1");
+    CHECK(with("40-new.yaml", "host: d\ndata: new\n") == "d new 1");
+}
+
+TEST_CASE("a quoted text is the same text to a reader") {
+    for (const std::string text : {"plain", "a \"b\" \\ c", "line\nnext: 1\t", "# no comment", "ü"}) {
+        Reader reader;
+        CHECK(textOf(reader.text("key: " + config::quoted(text), "x.yaml")["key"]) == text);
+        CHECK(reader.ok());
+    }
+}
+
 TEST_CASE("a problem names the file of the value, and its line there") {
     const Files files("host: web-01\ncollector: { url: a }\n",
                       {{"10-a.yaml", "# a comment\n\nhots: x\ncollector:\n  uri: b\n"},
