@@ -160,6 +160,13 @@ int dispatch(int argc, char** argv) {
     notify->add_subcommand("test", "Send a harmless test alert to every receiver")->callback([&] {
         code = collector::testNotify(config);
     });
+    collector::RouteRequest route_request;
+    auto* route = notify->add_subcommand("route", "Show which receivers an alert would go to");
+    route->add_option("ALERTNAME", route_request.alert, "The alert's name")->required();
+    route->add_option(
+        "LABEL", route_request.labels,
+        "NAME=VALUE: instance=web-01. The rules give the labels that they fix, such as severity");
+    route->callback([&] { code = collector::showRoute(config, route_request); });
 
     collector::AcceptRequest accept_request;
     bool list_acceptances = false;

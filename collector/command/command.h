@@ -51,6 +51,13 @@ int addUser(const std::string& config_file, const std::string& name, const std::
 /// file.
 int checkDatabase(const std::string& config_file, const std::string& salvage_file);
 int testNotify(const std::string& config_file);
+/// The arguments of `notify route`.
+struct RouteRequest {
+    std::string alert;
+    std::vector<std::string> labels;  ///< NAME=VALUE
+};
+/// Prints the routes that an alert would take.
+int showRoute(const std::string& config_file, const RouteRequest& request);
 /// The arguments of `silence`.
 struct SilenceRequest {
     std::vector<std::string> target_and_duration;  ///< HOST DURATION, or DURATION alone with matchers

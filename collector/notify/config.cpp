@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <cctype>
 
 #include "collector/notify/dispatcher.h"
 #include "collector/notify/http_delivery.h"
 #include "collector/notify/matchers.h"
+#include "collector/notify/routes.h"
 #include "common/config/reader.h"
 #include "common/endpoint.h"
 
@@ -56,9 +58,22 @@ void readToken(const Node& owner, const std::string& url, std::string& out) {
     }
 }
 
+/// A name without a space is easy to type, and cannot be taken for "webhook[0]".
+void readName(const Node& node, std::string& out) {
+    constexpr std::size_t most = 64;
+    node.read(out);
+    const bool usable = std::all_of(out.begin(), out.end(), [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
+    });
+    if (node.present() && (out.empty() || out.size() > most || !usable)) {
+        node.problem(node.path() + " must have 1 to 64 of the signs A-Z a-z 0-9 . _ -");
+    }
+}
+
 void readWebhook(const Node& node, Config& out) {
     WebhookConfig webhook;
-    node.allow({"url", "url_file", "format", "ca", "bearer_token_file", "send_resolved", "chat",
+    readName(node["name"], webhook.name);
+    node.allow({"name", "url", "url_file", "format", "ca", "bearer_token_file", "send_resolved", "chat",
                 "routing_key_file"});
     node["format"].readOneOf(webhook.format, {{"alertmanager", WebhookFormat::alertmanager},
                                               {"slack", WebhookFormat::slack},
@@ -95,7 +110,8 @@ void readWebhook(const Node& node, Config& out) {
 
 void readAlertmanager(const Node& node, Config& out) {
     AlertmanagerConfig alertmanager;
-    node.allow({"url", "ca", "bearer_token_file"});
+    readName(node["name"], alertmanager.name);
+    node.allow({"name", "url", "ca", "bearer_token_file"});
     readUrl(node, alertmanager.url);
     node["ca"].read(alertmanager.ca_file);
     readToken(node, alertmanager.url, alertmanager.bearer_token_file);
@@ -134,22 +150,12 @@ void readGroupBy(const Node& node, Config& out) {
     }
 }
 
-storage::Matchers readMatcherList(const Node& owner, const char* key) {
-    storage::Matchers out;
-    owner[key].forEach([&](const Node& entry) {
-        std::string text;
-        entry.read(text);
-        auto matcher = parseMatcher(text);
-        if (matcher) {
-            out.push_back(std::move(*matcher));
-        } else {
-            entry.problem(entry.path() + ": " + matcher.error().message);
-        }
-    });
-    if (!owner[key].present()) {
-        owner.problem(owner.path() + " needs \"" + key + "\", a list of matchers");
+void judgeNames(const Node& node, const Config& config) {
+    auto names = receiverNames(config);
+    std::sort(names.begin(), names.end());
+    for (auto at = names.begin(); (at = std::adjacent_find(at, names.end())) != names.end(); ++at) {
+        node.problem(node.path() + ": two receivers have the name " + *at);
     }
-    return out;
 }
 
 void readInhibit(const Node& node, Config& out) {
@@ -188,7 +194,9 @@ bool isServer(const std::string& text) {
 
 void readEmail(const Node& node, Config& out) {
     EmailConfig email;
-    node.allow({"to", "from", "smtp", "security", "ca", "username", "password_file", "send_resolved"});
+    readName(node["name"], email.name);
+    node.allow(
+        {"name", "to", "from", "smtp", "security", "ca", "username", "password_file", "send_resolved"});
     node["to"].read(email.to);
     if (email.to.empty()) {
         node.problem(node.path() + " needs at least one address in \"to\"");
@@ -227,10 +235,12 @@ void readEmail(const Node& node, Config& out) {
 
 void readConfig(const Node& node, Config& out) {
     node.allow({"webhook", "email", "alertmanager", "heartbeat", "group_by", "group_wait", "group_interval",
-                "repeat_interval", "inhibit"});
+                "repeat_interval", "inhibit", "routes"});
     node["webhook"].forEach([&](const Node& entry) { readWebhook(entry, out); });
     node["email"].forEach([&](const Node& entry) { readEmail(entry, out); });
     node["alertmanager"].forEach([&](const Node& entry) { readAlertmanager(entry, out); });
+    judgeNames(node, out);
+    readRoutes(node["routes"], out);
     readHeartbeat(node["heartbeat"], out);
     readGroupBy(node["group_by"], out);
     readInhibit(node["inhibit"], out);

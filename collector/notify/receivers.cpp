@@ -1,5 +1,6 @@
 #include "collector/notify/receivers.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <utility>
@@ -123,16 +124,38 @@ class EmailReceiver : public Receiver {
     std::string external_url_;
 };
 
-void add(std::vector<std::unique_ptr<Receiver>>& out, std::unique_ptr<Receiver> receiver,
-         const std::string& kind, std::size_t index, const std::string& identity,
-         const DeliveryTable::Options& table) {
-    receiver->name = kind + "[" + std::to_string(index) + "]";
-    receiver->state_name = "notify/" + kind + "/" + digest(identity);
+std::string nameOf(const std::string& name, const char* kind, std::size_t index) {
+    return name.empty() ? std::string(kind) + "[" + std::to_string(index) + "]" : name;
+}
+
+void add(std::vector<std::unique_ptr<Receiver>>& out, std::unique_ptr<Receiver> receiver, const char* kind,
+         std::string name, const std::string& identity, const DeliveryTable::Options& table) {
+    receiver->state_name = std::string("notify/") + kind + "/" + digest(identity);
+    // Two receivers at one address, such as two teams of one service, have a state each.
+    if (std::any_of(out.begin(), out.end(),
+                    [&](const auto& other) { return other->state_name == receiver->state_name; })) {
+        receiver->state_name += "/" + digest(name);
+    }
+    receiver->name = name;
+    receiver->route_name = std::move(name);
     receiver->table = table;
     out.push_back(std::move(receiver));
 }
 
 }  // namespace
+
+std::vector<std::string> receiverNames(const Config& config) {
+    std::vector<std::string> out;
+    const auto take = [&](const auto& receivers, const char* kind) {
+        for (std::size_t i = 0; i < receivers.size(); ++i) {
+            out.push_back(nameOf(receivers[i].name, kind, i));
+        }
+    };
+    take(config.webhook, "webhook");
+    take(config.email, "email");
+    take(config.alertmanager, "alertmanager");
+    return out;
+}
 
 std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config) {
     std::vector<std::unique_ptr<Receiver>> out;
@@ -147,7 +170,8 @@ std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config) {
         table.send_resolved = webhook.send_resolved;
         // An incident has one key from its beginning to its end, which a group that is split would change.
         table.group_by_all = config.group_by_all || webhook.format == WebhookFormat::pagerduty;
-        add(out, std::make_unique<WebhookReceiver>(webhook, config.external_url), "webhook", i,
+        add(out, std::make_unique<WebhookReceiver>(webhook, config.external_url), "webhook",
+            nameOf(webhook.name, "webhook", i),
             (webhook.url_file.empty() ? webhook.url : "file:" + webhook.url_file) + webhook.chat +
                 webhook.routing_key_file,
             table);
@@ -157,8 +181,8 @@ std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config) {
         const auto& email = config.email[i];
         table.send_resolved = email.send_resolved;
         for (const auto& to : email.to) {
-            add(out, std::make_unique<EmailReceiver>(email, to, config.external_url), "email", i,
-                email.smtp + " " + to, table);
+            add(out, std::make_unique<EmailReceiver>(email, to, config.external_url), "email",
+                nameOf(email.name, "email", i), email.smtp + " " + to, table);
             if (email.to.size() > 1) {
                 out.back()->name += " " + to;
             }
@@ -168,8 +192,8 @@ std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config) {
         DeliveryTable::Options all_at_once;
         all_at_once.group_by.clear();
         all_at_once.repeat_ms = kAlertmanagerRepeatMs;
-        add(out, std::make_unique<AlertmanagerReceiver>(config.alertmanager[i]), "alertmanager", i,
-            config.alertmanager[i].url, all_at_once);
+        add(out, std::make_unique<AlertmanagerReceiver>(config.alertmanager[i]), "alertmanager",
+            nameOf(config.alertmanager[i].name, "alertmanager", i), config.alertmanager[i].url, all_at_once);
     }
     return out;
 }

@@ -50,12 +50,20 @@ const TEXTS = [['evidence', 'Evidence'], ['cause', 'Cause'], ['next_step', 'Next
 const SHOWN = ['summary', 'description', 'title', ...TEXTS.map(([key]) => key)];
 
 function toldText(each) {
+  if (each.role === 'alternative' && each.told === 'nothing') return 'is the alternative: it is told if a receiver of the route fails';
   if (!each.known) return 'knows nothing of it';
   if (each.given_up) return 'refused the message, and the collector gave up';
   const parts = [each.at ? (each.told === 'firing' ? 'was told that it fires, at ' : 'was told that it ended, at ') + moment(each.at) : 'was not told yet'];
   if (each.muted) parts.push('muted: silenced, accepted, or explained by another alert');
   if (each.waiting) parts.push('there is news that it has not accepted');
+  if (each.role === 'alternative') parts.push('as the alternative');
+  if (each.role === 'none') parts.push('its route has changed, so it is told the end only');
   return parts.join('; ');
+}
+
+/** A receiver that no route leads this alert to, and that was told nothing of it, does not matter here. */
+function matters(each) {
+  return each.role !== 'none' || each.told !== 'nothing';
 }
 
 function troubleText({ trouble, given_up: refused }) {
@@ -65,7 +73,7 @@ function troubleText({ trouble, given_up: refused }) {
 
 function tellings(told) {
   if (told.length === 0) return part('Who was told', el('p', { class: 'note' }, 'No receiver is configured (notify in collector.yaml): nobody is told.'));
-  return part('Who was told', el('ul', { class: 'evidence small' }, ...told.map((each) => el('li', null, el('span', { class: 'source' }, each.receiver), toldText(each) + troubleText(each) + '.'))));
+  return part('Who was told', el('ul', { class: 'evidence small' }, ...told.filter(matters).map((each) => el('li', null, el('span', { class: 'source' }, each.receiver), toldText(each) + troubleText(each) + '.'))));
 }
 
 function silencing(labels) {
