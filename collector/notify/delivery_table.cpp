@@ -209,7 +209,7 @@ void DeliveryTable::hurry(const Entry& entry) {
 
 /// Whether an alert that ends now is remembered: the receiver must be told, or may see it begin again.
 bool DeliveryTable::isKeptAtItsEnd(const Entry& entry, TimestampMs now) const {
-    if (entry.given_up || isDropped(entry)) {
+    if (entry.given_up || (!entry.routed && entry.sent != Sent::firing)) {
         return false;
     }
     if (!options_.send_resolved) {

@@ -98,7 +98,7 @@ routes:
     };
     CHECK(has("alertmanager[1].name must have 1 to 64 of the signs"));
     CHECK(has("two receivers have the name phone"));
-    CHECK(has("routes[0].match: \"severity\" is not a matcher"));
+    CHECK(has("routes[0].match[0]: \"severity\" is not a matcher"));
     CHECK(has("routes[0].to: there is no receiver \"pager\"; there is phone, webhook[1], ops, phone"));
     CHECK(has("routes[1] needs `to`, the names of receivers"));
     CHECK(has("routes[2].alternative: phone is in `to` as well"));
@@ -124,7 +124,7 @@ TEST_CASE("a route that no alert takes, and a receiver that none reaches, are fo
     CHECK(judged("routes:\n- { match: [ job=x, job!=x ], to: phone }\n") ==
           Texts{"c.yaml:4:3: routes[0] is never taken: job=\"x\" and job!=\"x\" exclude each other"});
     CHECK(judged("routes:\n- { to: phone, alternative: ops }\n") ==
-          Texts{"c.yaml:3:1: notify.routes: no route leads to webhook[1], and none is left over"});
+          Texts{"c.yaml:4:1: notify.routes: no route leads to webhook[1], and none is left over"});
 
     const std::vector<Labels> alerts{alert("critical"), Labels{{"alertname", "Full"}}};
     CHECK(judged("routes: [ { match: [ severity=warning, alertname=Down ], to: phone } ]", alerts).size() ==
