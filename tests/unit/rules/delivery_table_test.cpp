@@ -398,11 +398,14 @@ TEST_CASE("a mail about a finding has its title in the subject, and repeats no t
     CHECK(notify::mailBody(notification, "") ==
           "FIRING: Critical finding F2 (confirmed): MySQL is open\nsince 2023-11-14T22:13:20.000Z\n\n"
           "description: attempt from web-02: it connected. More.\nnext_step: nft - more\n"
-          "labels: {alertname=\"CriticalFinding\", instance=\"web-01\"}\n\n");
+          "labels: {alertname=\"CriticalFinding\", instance=\"web-01\"}\n"
+          "to silence it, on the collector's machine: sudo lapwing-collector silence 1h --matcher "
+          "'alertname=\"CriticalFinding\"' --matcher 'instance=\"web-01\"' --comment 'WHY'\n\n");
     CHECK(notify::mailBody(notification, "http://mon")
               .find("web-01\"}\npage: http://mon/alert?name=CriticalFinding&fingerprint=" +
-                    notify::fingerprint(notification.alerts[0].labels) + "\n\nhttp://mon\n") !=
+                    notify::fingerprint(notification.alerts[0].labels) + "\nto silence it") !=
           std::string::npos);
+    CHECK(notify::mailBody(notification, "http://mon").ends_with("'WHY'\n\nhttp://mon\n"));
     notification.alerts.push_back(alert("CriticalFinding", "web-02"));
     notification.alerts[0].annotations.set("title", std::string(199, 'x'));
     CHECK(notify::mailSubject(notification).size() == 200);

@@ -3,7 +3,7 @@ import { alertTitle } from '../alerts.js';
 import { get } from '../api.js';
 import { $, el, part as once } from '../dom.js';
 import { severityKind, since } from '../words.js';
-import { command, course, follow, headline, lastSeen, moment, part, selector, silenceCommand } from './detail.js';
+import { acceptCommand, command, course, follow, headline, lastSeen, moment, part, selector, silenceCommand } from './detail.js';
 import { fingerprint } from './fingerprint.js';
 
 const BEFORE = 3600;
@@ -78,12 +78,13 @@ function tellings(told) {
 
 function silencing(labels) {
   const { severity, ...rest } = labels;
-  return part('Silence it', command(silenceCommand(rest), 'On the collector\u2019s machine. No notification is sent for an hour: '));
+  return [part('Silence it', command(silenceCommand(rest), 'On the collector\u2019s machine. No notification is sent for an hour: ')),
+    labels.id && labels.subject ? part('Let the finding stand', command(acceptCommand(labels.id, labels.subject), 'On the collector\u2019s machine. It is told to nobody for 30 days, unless it becomes worse: ')) : ''];
 }
 
 function findingNote(labels) {
   if (!labels.id || !labels.subject) return null;
-  return el('p', null, el('a', { href: '/finding?' + new URLSearchParams({ id: labels.id, subject: labels.subject }) }, 'The finding ' + labels.id + ' on ' + labels.subject));
+  return el('p', null, el('a', { href: 'finding?' + new URLSearchParams({ id: labels.id, subject: labels.subject }) }, 'The finding ' + labels.id + ' on ' + labels.subject));
 }
 
 function showActive({ alert, rule }, told) {
@@ -104,7 +105,7 @@ function showActive({ alert, rule }, told) {
       ...TEXTS.filter(([key]) => annotations[key]).map(([key, title]) => part(title, el('pre', { class: 'remedy' }, annotations[key]))),
       findingNote(labels) || '',
       ...Object.entries(annotations).filter(([key]) => !SHOWN.includes(key)).map(([key, value]) => part(key, el('p', null, value))),
-      tellings(told), silencing(labels), part('Labels', labelList(labels)),
+      tellings(told), ...silencing(labels), part('Labels', labelList(labels)),
     ];
   });
   return drawCourse(rule.query, Math.max(Date.parse(alert.activeAt) / 1000 - BEFORE, now - LONGEST), now, labels,
