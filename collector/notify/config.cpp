@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <map>
+#include <string_view>
 
 #include "collector/notify/dispatcher.h"
 #include "collector/notify/http_delivery.h"
@@ -7,6 +10,8 @@
 #include "collector/notify/routes.h"
 #include "common/config/reader.h"
 #include "common/endpoint.h"
+#include "common/files.h"
+#include "common/text.h"
 
 namespace lapwing::notify {
 namespace {
@@ -70,18 +75,91 @@ void readName(const Node& node, std::string& out) {
     }
 }
 
+void readHeaders(const Node& node, std::map<std::string, std::string>& out) {
+    constexpr std::array<std::string_view, 7> ours = {
+        "authorization", "connection", "content-length", "host", "user-agent", "expect", "transfer-encoding"};
+    node.forEachPair([&](const std::string& name, const Node& entry) {
+        std::string value;
+        entry.read(value);
+        const bool usable = std::all_of(name.begin(), name.end(), [](unsigned char c) {
+            return std::isalnum(c) != 0 || c == '-' || c == '_';
+        });
+        const bool plain =
+            std::none_of(value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+        if (name.empty() || !usable || !plain) {
+            entry.problem(entry.path() + " is not a header that HTTP allows");
+        } else if (std::any_of(ours.begin(), ours.end(),
+                               [&](auto each) { return equalsIgnoreCase(name, each); })) {
+            entry.problem(entry.path() +
+                          " is set by the collector itself; a token goes into bearer_token_file");
+        } else {
+            out[name] = value;
+        }
+    });
+}
+
+/// `body` or `body_file` with the headers that belong to it.
+void readBody(const Node& node, WebhookConfig& webhook) {
+    const bool wanted = webhook.format == WebhookFormat::templated;
+    for (const char* key : {"method", "headers", "header_files", "body", "body_file"}) {
+        if (!wanted && node[key].present()) {
+            node[key].problem(node[key].path() + " belongs to format: template");
+        }
+    }
+    if (!wanted) {
+        return;
+    }
+    node["method"].readOneOf(webhook.method, {{"POST", "POST"}, {"PUT", "PUT"}, {"PATCH", "PATCH"}});
+    readHeaders(node["headers"], webhook.headers);
+    readHeaders(node["header_files"], webhook.header_files);
+    for (const auto& [name, file] : webhook.header_files) {
+        const Node entry = node["header_files"][name];
+        if (const auto secret = readSecret(file); !secret) {
+            entry.problem(entry.path() + ": " + secret.error().message);
+        }
+        if (sendsInClear(webhook.url)) {
+            entry.problem(entry.path() + " would send the secret in clear: use https, or a loopback address");
+        }
+    }
+    const Node place = node[node["body_file"].present() ? "body_file" : "body"];
+    std::string text;
+    place.read(text);
+    if (node["body"].present() == node["body_file"].present() || text.empty()) {
+        node.problem(node.path() + " needs either body, a template, or body_file, a file with one");
+        return;
+    }
+    if (node["body_file"].present()) {
+        auto content = files::readFile(text, BodyTemplate::kMostText + 1);
+        if (!content) {
+            place.problem(place.path() + ": " + content.error().message);
+            return;
+        }
+        text = std::move(*content);
+    }
+    const auto type = std::find_if(webhook.headers.begin(), webhook.headers.end(),
+                                   [](const auto& header) { return isContentType(header.first); });
+    const bool json = type == webhook.headers.end() || type->second.find("json") != std::string::npos;
+    auto body = BodyTemplate::parse(text, json);
+    if (const auto fine = body ? body->tryOut(webhook.name) : tl::unexpected(body.error()); !fine) {
+        place.problem(place.path() + ": " + fine.error().message);
+        return;
+    }
+    webhook.body = std::move(*body);
+}
+
 void readWebhook(const Node& node, Config& out) {
     WebhookConfig webhook;
     readName(node["name"], webhook.name);
     node.allow({"name", "url", "url_file", "format", "ca", "bearer_token_file", "send_resolved", "chat",
-                "routing_key_file"});
+                "routing_key_file", "method", "headers", "header_files", "body", "body_file"});
     node["format"].readOneOf(webhook.format, {{"alertmanager", WebhookFormat::alertmanager},
                                               {"slack", WebhookFormat::slack},
                                               {"teams", WebhookFormat::teams},
                                               {"discord", WebhookFormat::discord},
                                               {"ntfy", WebhookFormat::ntfy},
                                               {"telegram", WebhookFormat::telegram},
-                                              {"pagerduty", WebhookFormat::pagerduty}});
+                                              {"pagerduty", WebhookFormat::pagerduty},
+                                              {"template", WebhookFormat::templated}});
     const bool pagerduty = webhook.format == WebhookFormat::pagerduty;
     if (pagerduty && !node["url"].present() && !node["url_file"].present()) {
         webhook.url = kPagerDutyUrl;
@@ -102,6 +180,7 @@ void readWebhook(const Node& node, Config& out) {
     if (pagerduty && sendsInClear(webhook.url)) {
         node.problem(node.path() + " would send the key in clear: use https, or a loopback address");
     }
+    readBody(node, webhook);
     node["ca"].read(webhook.ca_file);
     readToken(node, webhook.url, webhook.bearer_token_file);
     node["send_resolved"].read(webhook.send_resolved);

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "collector/notify/body_template.h"
 #include "collector/notify/delivery_table.h"
 #include "collector/notify/inhibit.h"
 #include "collector/notify/notifier.h"
@@ -26,7 +28,7 @@ namespace lapwing::notify {
 
 class Silences;
 
-enum class WebhookFormat { alertmanager, slack, teams, discord, ntfy, telegram, pagerduty };
+enum class WebhookFormat { alertmanager, slack, teams, discord, ntfy, telegram, pagerduty, templated };
 
 /// `notify.webhook[]`: gets notifications by POST, as Alertmanager's webhook payload (version 4) or in the
 /// format of a chat or an on-call service.
@@ -38,7 +40,11 @@ struct WebhookConfig {
     bool send_resolved = true;
     std::string url_file;  ///< instead of `url`: a file whose first line is the URL
     WebhookFormat format = WebhookFormat::alertmanager;
-    std::string chat;              ///< telegram: the chat's id
+    std::string chat;                  ///< telegram: the chat's id
+    std::optional<BodyTemplate> body;  ///< templated: what is sent
+    std::string method = "POST";
+    std::map<std::string, std::string> headers;
+    std::map<std::string, std::string> header_files;  ///< names, and the files with their values
     std::string routing_key_file;  ///< pagerduty: a file whose first line is the integration key
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "collector/notify/chat_payload.h"
@@ -26,9 +27,11 @@ std::string digest(const std::string& text) {
 class WebhookReceiver : public Receiver {
   public:
     WebhookReceiver(const WebhookConfig& config, std::string external_url)
-        : target_{config.url, config.url_file, config.ca_file, config.bearer_token_file, ""},
+        : target_{config.url, config.url_file, config.ca_file, config.bearer_token_file,
+                  "",         config.method,   config.headers, config.header_files},
           format_(config.format),
           chat_(config.chat),
+          body_(config.body),
           key_file_(config.routing_key_file),
           external_url_(std::move(external_url)) {}
 
@@ -41,6 +44,12 @@ class WebhookReceiver : public Receiver {
             return key ? postJson(target_, pagerDutyPayload(notification, *key, external_url_), deadline)
                        : tl::unexpected(
                              DeliveryFailure{DeliveryFailure::Kind::unreached, key.error().message, {}});
+        }
+        if (format_ == WebhookFormat::templated && body_) {
+            auto body = body_->render(notification, name, external_url_);
+            return body ? postJson(target_, std::move(*body), deadline)
+                        : tl::unexpected(
+                              DeliveryFailure{DeliveryFailure::Kind::refused, body.error().message, {}});
         }
         return postJson(target_, payload(notification), deadline);
     }
@@ -77,6 +86,7 @@ class WebhookReceiver : public Receiver {
             case WebhookFormat::alertmanager:
             case WebhookFormat::ntfy:
             case WebhookFormat::pagerduty:
+            case WebhookFormat::templated:
                 break;
         }
         return webhookPayload(notification, name, external_url_);
@@ -85,6 +95,7 @@ class WebhookReceiver : public Receiver {
     HttpTarget target_;
     WebhookFormat format_;
     std::string chat_;
+    std::optional<BodyTemplate> body_;
     std::string key_file_;
     std::string external_url_;
 };
