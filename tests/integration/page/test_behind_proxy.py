@@ -87,7 +87,8 @@ def running():
             f"notify: {{ group_wait: 0s, webhook: [ {{ url: {sink.url()} }} ] }}\n"
         )
         collector.start()
-        series = [({"__name__": "lamp_brightness", "instance": "web-01"}, [(now_ms(), 1.0)])]
+        now = now_ms()
+        series = [({"__name__": "lamp_brightness", "instance": "web-01"}, [(now - 10_000 * age, 1.0) for age in range(12, -1, -1)])]
         assert collector.people("/api/v1/write", "POST", write_request(series), WRITE_HEADERS).status == 204
         eventually(sink.alerts, "the notification")
         browser = Browser("about:blank").watch()
