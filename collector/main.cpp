@@ -217,6 +217,13 @@ int dispatch(int argc, char** argv) {
     http->add_subcommand("disable", "Take back what `http enable` wrote")->callback([&] {
         code = collector::disableHttp(config);
     });
+    collector::RouteRequest route_request;
+    auto* route = notify->add_subcommand("route", "Show which receivers an alert would go to");
+    route->add_option("ALERTNAME", route_request.alert, "The alert's name")->required();
+    route->add_option(
+        "LABEL", route_request.labels,
+        "NAME=VALUE: instance=web-01. The rules give the labels that they fix, such as severity");
+    route->callback([&] { code = collector::showRoute(config, route_request); });
 
     collector::AcceptRequest accept_request;
     bool list_acceptances = false;

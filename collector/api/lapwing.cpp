@@ -213,6 +213,7 @@ void LapwingApi::notifications(const Request& request, Responder& responder) con
         for (const auto& each : told) {
             json.StartObject();
             field(json, "receiver", each.receiver);
+            field(json, "role", notify::nameOf(each.role));
             key(json, "known");
             json.Bool(each.told.has_value());
             const auto alert = each.told.value_or(notify::Told{});

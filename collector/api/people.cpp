@@ -28,6 +28,32 @@ void secure(Responder& responder) {
     responder.header("Content-Security-Policy", kContentPolicy);
 }
 
+std::size_t pathOf(const std::string& url) {
+    return std::min(url.find('/', url.find("://") + 3), url.size());
+}
+
+std::string originOf(const std::string& url) {
+    return url.empty() ? url : url.substr(0, pathOf(url));
+}
+
+/// Takes the path of the external URL away. False if the answer is a redirect: the page's addresses are
+/// relative to its directory.
+bool enterPath(Request& request, Responder& responder, const std::string& external_url) {
+    const auto path = external_url.empty() ? "" : external_url.substr(pathOf(external_url));
+    if (path.empty()) {
+        return true;
+    }
+    if (request.path == path) {
+        responder.header("Location", path + "/");
+        responder.send(308, kPlain, "The page is at " + path + "/\n");
+        return false;
+    }
+    if (request.path.starts_with(path + "/")) {
+        request.path.erase(0, path.size());
+    }
+    return true;
+}
+
 bool admitted(Request& request, Responder& responder, const Admission& admission) {
     if (admission.check_host && !isLocalHost(request.header("Host"), admission.names)) {
         responder.send(
@@ -36,7 +62,7 @@ bool admitted(Request& request, Responder& responder, const Admission& admission
             "configuration).\n");
         return false;
     }
-    if (isFromForeignPage(request)) {
+    if (isFromForeignPage(request, originOf(admission.external_url))) {
         responder.send(403, kPlain, "A page of another site asks for this. Open it yourself.\n");
         return false;
     }
@@ -83,11 +109,12 @@ bool isLocalHost(const std::string& header, const std::vector<std::string>& name
             }));
 }
 
-bool isFromForeignPage(const Request& request) {
+bool isFromForeignPage(const Request& request, const std::string& own) {
     const auto origin = request.header("Origin");
     if (!origin.empty()) {
         const auto host = request.header("Host");
-        return !equalsIgnoreCase(origin, "http://" + host) && !equalsIgnoreCase(origin, "https://" + host);
+        return !equalsIgnoreCase(origin, "http://" + host) && !equalsIgnoreCase(origin, "https://" + host) &&
+               (own.empty() || !equalsIgnoreCase(origin, own));
     }
     const auto site = request.header("Sec-Fetch-Site");
     if (site.empty() || site == "same-origin" || site == "none") {
@@ -103,7 +130,8 @@ bool isFromForeignPage(const Request& request) {
 Gate peopleGate(Admission admission) {
     return [admission = std::move(admission)](Request& request, Responder& responder) {
         secure(responder);
-        return admitted(request, responder, admission);
+        return enterPath(request, responder, admission.external_url) &&
+               admitted(request, responder, admission);
     };
 }
 

@@ -18,6 +18,9 @@ struct Admission {
     /// whose name was rebound to 127.0.0.1.
     bool check_host = false;
     std::vector<std::string> names;
+    /// Where people reach the page: "https://ops.example.org/lapwing". Requests below its path are answered
+    /// as if they had none, and pages of its origin are the own ones. "": nothing of both.
+    std::string external_url;
     const Users* users = nullptr;  ///< whose credentials every request needs; null: no credentials
 };
 
@@ -46,7 +49,7 @@ bool isLocalHost(const std::string& header, const std::vector<std::string>& name
 
 /// Whether a browser says that a page of another site makes the request (Origin, or Sec-Fetch-Site of the
 /// Fetch Metadata specification). Opening the page by a link is not foreign; data by a link is. Programs
-/// other than browsers send neither header.
-bool isFromForeignPage(const Request& request);
+/// other than browsers send neither header. Pages of the site `own`, an origin, are not foreign.
+bool isFromForeignPage(const Request& request, const std::string& own = "");
 
 }  // namespace lapwing::api

@@ -8,6 +8,7 @@
 #include "collector/command/diagnose.h"
 #include "collector/command/problems.h"
 #include "collector/notify/dispatcher.h"
+#include "collector/notify/routes.h"
 #include "collector/rules/manager.h"
 #include "common/doctor/named_files.h"
 #include "common/files.h"
@@ -93,6 +94,9 @@ int checkConfig(const std::string& config_file, const std::string& user) {
     const bool tried = account && doctor::judgeNamedFiles(root, *account);
     judgeRules(root["rules"]);
     judgeEnd(root, *config);
+    auto rules = rules::checkFiles(config->rules);
+    notify::judgeRoutes(root["notify"], config->notify,
+                        rules.problems.empty() ? rules.alerts : std::vector<Labels>());
     if (!reader.ok()) {
         for (const auto& problem : reader.problems()) {
             fmt::print(stderr, "{}\n", problem.toString());
@@ -100,7 +104,7 @@ int checkConfig(const std::string& config_file, const std::string& user) {
         return kWrongUsage;
     }
     fmt::print("{}: fine{}\n", config_file, doctor::triedAs(account, tried, "collector"));
-    return report(rules::checkFiles(config->rules));
+    return report(rules);
 }
 
 int checkRules(const std::vector<std::string>& files) {

@@ -76,6 +76,13 @@ struct HttpRequest {
 /// Lets the page listen off the loopback: collector.d/10-http.yaml, with TLS and users.
 int enableHttp(const std::string& config_file, const HttpRequest& request);
 int disableHttp(const std::string& config_file);
+/// The arguments of `notify route`.
+struct RouteRequest {
+    std::string alert;
+    std::vector<std::string> labels;  ///< NAME=VALUE
+};
+/// Prints the routes that an alert would take.
+int showRoute(const std::string& config_file, const RouteRequest& request);
 /// The arguments of `silence`.
 struct SilenceRequest {
     std::vector<std::string> target_and_duration;  ///< HOST DURATION, or DURATION alone with matchers

@@ -179,10 +179,11 @@ std::optional<std::string> connectionError(const std::string& host, int port, bo
 
 std::vector<Receiver> receivers(const Examination& exam) {
     std::vector<Receiver> out;
+    const auto names = notify::receiverNames(exam.config.notify);
     const auto add = [&](const char* kind, std::size_t index, const std::string& url,
                          const std::string& url_file, const std::string& address) {
         Receiver receiver;
-        receiver.name = fmt::format("{}[{}]", kind, index);
+        receiver.name = names[out.size()];
         std::size_t at = 0;
         (*exam.root)["notify"][kind].forEach([&](const config::Node& node) {
             if (at++ == index) {

@@ -589,7 +589,12 @@ Handlers Service::Parts::handlers() {
     api::Admission loopback;
     loopback.check_host = true;
     loopback.names = config.http.names;
+    loopback.external_url = config.http.external_url;
+    if (const auto server = Endpoint::ofUrl(config.http.external_url)) {
+        loopback.names.push_back(server->host);
+    }
     api::Admission off_loopback;
+    off_loopback.external_url = config.http.external_url;
     off_loopback.users = users ? &*users : nullptr;
     Handlers out;
     out.loopback = {

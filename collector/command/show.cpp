@@ -287,6 +287,9 @@ int showStatus(const std::string& config_file, bool as_json) {
             fmt::print("receiver   {} {}{}: {}\n", shown(labels, "receiver"),
                        member(labels, "state") == "failing" ? "takes no notification" : "refused",
                        notification.empty() ? "" : " " + notification, shown(labels, "reason"));
+            for (const auto& line : notify::alternativesOf(notify, member(labels, "receiver"))) {
+                fmt::print("           {}\n", line);
+            }
         }
     }
     const bool fine = well == agent_count && firing == 0 && finding_count == accepted_count &&

@@ -6,8 +6,10 @@
 #include "collector/command/command.h"
 #include "collector/command/problems.h"
 #include "collector/command/terminal.h"
+#include "collector/notify/payload.h"
 #include "common/json.h"
 #include "common/model/clock.h"
+#include "common/model/labels_json.h"
 #include "common/text.h"
 
 namespace lapwing::collector {
@@ -50,7 +52,29 @@ void printMuting(const Value& alert, const std::map<std::string, std::string>& s
     }
 }
 
-void print(const Value& alert, const std::map<std::string, std::string>& silences, TimestampMs now) {
+/// Who was told of a firing alert, a line each; the receivers that no route leads it to are left out.
+void printTold(const Collector& collector, const Value& alert, TimestampMs now) {
+    const auto answer = collector.get("/api/lapwing/v1/notifications?fingerprint=" +
+                                      notify::fingerprint(json::readLabels(alert, "labels")));
+    if (!answer || answer->status != 200) {
+        return;
+    }
+    const auto document = json::parse(answer->body);
+    for (const auto& each : json::items(json::member(document, "data"))) {
+        const auto role = member(each, "role");
+        const bool knows = member(each, "told") != "nothing";
+        if (!json::flag(each, "known").value_or(false) || (role != "addressed" && !knows)) {
+            continue;
+        }
+        const auto trouble = shown(json::member(each, "trouble"), "reason");
+        fmt::print("    {}{}: {}{}\n", shown(each, "receiver"), role == "alternative" ? " (alternative)" : "",
+                   knows ? "told " + whenText(member(each, "at"), now) : "not told yet",
+                   trouble.empty() ? "" : "; it fails: " + trouble);
+    }
+}
+
+void print(const Collector& collector, const Value& alert, const std::map<std::string, std::string>& silences,
+           TimestampMs now) {
     const auto& labels = json::member(alert, "labels");
     const auto state = shown(alert, "state");
     const auto severity = shown(labels, "severity");
@@ -70,6 +94,9 @@ void print(const Value& alert, const std::map<std::string, std::string>& silence
         }
     }
     printMuting(alert, silences, now);
+    if (state == "firing" && !muted) {
+        printTold(collector, alert, now);
+    }
     if (const auto until = member(alert, "heldUntil"); !until.empty()) {
         fmt::print("    Its data have been missing since {}: held until {}\n",
                    whenText(member(alert, "unknownSince"), now), whenText(until, now));
@@ -96,7 +123,7 @@ int showAlerts(const std::string& config_file, bool as_json) {
     for (const auto& alert : alerts) {
         firing = firing || member(alert, "state") == "firing";
         if (!as_json) {
-            print(alert, silences, now);
+            print(collector, alert, silences, now);
         }
     }
     if (as_json) {

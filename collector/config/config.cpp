@@ -3,6 +3,7 @@
 #include <Poco/Net/DNS.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <string_view>
 
@@ -49,11 +50,37 @@ std::vector<Endpoint> readListeners(const Node& node, std::vector<Endpoint> fall
     return listeners;
 }
 
+void readExternalUrl(const Node& node, std::string& out) {
+    std::string text;
+    node.read(text);
+    if (text.empty()) {
+        return;
+    }
+    while (text.ends_with('/')) {
+        text.pop_back();
+    }
+    const auto server = Endpoint::ofUrl(text);
+    const bool has_scheme = text.starts_with("http://") || text.starts_with("https://");
+    const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 ||
+               std::string_view("-._~/:[]").find(static_cast<char>(c)) != std::string_view::npos;
+    });
+    if (!has_scheme || !server || !plain || text.find("//", text.find("://") + 3) != std::string::npos ||
+        text.find("/.") != std::string::npos) {
+        node.problem(
+            node.path() +
+            " must be a URL such as https://ops.example.org/lapwing/, without user, query and escapes");
+        return;
+    }
+    out = text;
+}
+
 void readHttp(const Node& node, Config::Http& http) {
-    node.allow({"listen", "tls", "users_file", "names"});
+    node.allow({"listen", "tls", "users_file", "names", "external_url"});
     http.listen = readListeners(node["listen"], http.listen, false);
     node["users_file"].read(http.users_file);
     node["names"].read(http.names);
+    readExternalUrl(node["external_url"], http.external_url);
     const Node tls = node["tls"];
     if (tls.isScalar()) {
         if (tls.text() == "auto") {
@@ -271,6 +298,9 @@ std::string Config::directory() const {
 }
 
 std::string Config::externalUrl() const {
+    if (!http.external_url.empty()) {
+        return http.external_url;
+    }
     const auto& listen = http.listen;
     const auto best =
         std::find_if(listen.begin(), listen.end(), [](const Endpoint& each) { return !each.loopback(); });

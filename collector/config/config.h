@@ -29,6 +29,8 @@ struct Config {
         std::string tls_key;
         std::string users_file;          ///< lines `user:crypt-hash`
         std::vector<std::string> names;  ///< further names by which browsers may address a loopback listener
+        std::string
+            external_url;  ///< where people reach the page, without a slash at the end; "": a listener
 
         bool tls() const { return tls_auto || !tls_cert.empty(); }
         bool offLoopback() const;

@@ -77,24 +77,6 @@ Lines describe(const Alert& alert) {
     return out;
 }
 
-/// The alerts as plain lines, within `most` bytes.
-std::string plainText(const Notification& notification, std::size_t most) {
-    std::string out;
-    for (std::size_t i = 0; i < notification.alerts.size(); ++i) {
-        const auto lines = describe(notification.alerts[i]);
-        std::string block = (out.empty() ? "" : "\n") + lines.headline;
-        for (const auto& line : lines.more) {
-            block += "\n" + line;
-        }
-        const auto rest = "\nand " + std::to_string(notification.alerts.size() - i) + " more";
-        if (i > 0 && out.size() + block.size() + rest.size() > most) {
-            return out + rest;
-        }
-        out += block;
-    }
-    return shortened(out, most);
-}
-
 /// One of the firing alerts is critical.
 bool isCritical(const Notification& notification) {
     return std::any_of(notification.alerts.begin(), notification.alerts.end(), [](const Alert& alert) {
@@ -169,6 +151,23 @@ std::string teamsCard(const Notification& notification, const std::string& exter
 }
 
 }  // namespace
+
+std::string plainText(const Notification& notification, std::size_t most) {
+    std::string out;
+    for (std::size_t i = 0; i < notification.alerts.size(); ++i) {
+        const auto lines = describe(notification.alerts[i]);
+        std::string block = (out.empty() ? "" : "\n") + lines.headline;
+        for (const auto& line : lines.more) {
+            block += "\n" + line;
+        }
+        const auto rest = "\nand " + std::to_string(notification.alerts.size() - i) + " more";
+        if (i > 0 && out.size() + block.size() + rest.size() > most) {
+            return out + rest;
+        }
+        out += block;
+    }
+    return shortened(out, most);
+}
 
 std::string slackPayload(const Notification& notification, const std::string& external_url) {
     std::string text;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "collector/notify/delivery_table.h"
@@ -30,5 +31,8 @@ std::string telegramPayload(const Notification& notification, const std::string&
 /// by itself), which a resolved notification ends.
 std::string pagerDutyPayload(const Notification& notification, const std::string& routing_key,
                              const std::string& external_url);
+
+/// The alerts as plain lines, within `most` bytes.
+std::string plainText(const Notification& notification, std::size_t most);
 
 }  // namespace lapwing::notify

@@ -1,10 +1,17 @@
+#include <algorithm>
+#include <array>
 #include <cctype>
+#include <map>
+#include <string_view>
 
 #include "collector/notify/dispatcher.h"
 #include "collector/notify/http_delivery.h"
 #include "collector/notify/matchers.h"
+#include "collector/notify/routes.h"
 #include "common/config/reader.h"
 #include "common/endpoint.h"
+#include "common/files.h"
+#include "common/text.h"
 
 namespace lapwing::notify {
 namespace {
@@ -56,17 +63,103 @@ void readToken(const Node& owner, const std::string& url, std::string& out) {
     }
 }
 
+/// A name without a space is easy to type, and cannot be taken for "webhook[0]".
+void readName(const Node& node, std::string& out) {
+    constexpr std::size_t most = 64;
+    node.read(out);
+    const bool usable = std::all_of(out.begin(), out.end(), [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
+    });
+    if (node.present() && (out.empty() || out.size() > most || !usable)) {
+        node.problem(node.path() + " must have 1 to 64 of the signs A-Z a-z 0-9 . _ -");
+    }
+}
+
+void readHeaders(const Node& node, std::map<std::string, std::string>& out) {
+    constexpr std::array<std::string_view, 7> ours = {
+        "authorization", "connection", "content-length", "host", "user-agent", "expect", "transfer-encoding"};
+    node.forEachPair([&](const std::string& name, const Node& entry) {
+        std::string value;
+        entry.read(value);
+        const bool usable = std::all_of(name.begin(), name.end(), [](unsigned char c) {
+            return std::isalnum(c) != 0 || c == '-' || c == '_';
+        });
+        const bool plain =
+            std::none_of(value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+        if (name.empty() || !usable || !plain) {
+            entry.problem(entry.path() + " is not a header that HTTP allows");
+        } else if (std::any_of(ours.begin(), ours.end(),
+                               [&](auto each) { return equalsIgnoreCase(name, each); })) {
+            entry.problem(entry.path() +
+                          " is set by the collector itself; a token goes into bearer_token_file");
+        } else {
+            out[name] = value;
+        }
+    });
+}
+
+/// `body` or `body_file` with the headers that belong to it.
+void readBody(const Node& node, WebhookConfig& webhook) {
+    const bool wanted = webhook.format == WebhookFormat::templated;
+    for (const char* key : {"method", "headers", "header_files", "body", "body_file"}) {
+        if (!wanted && node[key].present()) {
+            node[key].problem(node[key].path() + " belongs to format: template");
+        }
+    }
+    if (!wanted) {
+        return;
+    }
+    node["method"].readOneOf(webhook.method, {{"POST", "POST"}, {"PUT", "PUT"}, {"PATCH", "PATCH"}});
+    readHeaders(node["headers"], webhook.headers);
+    readHeaders(node["header_files"], webhook.header_files);
+    for (const auto& [name, file] : webhook.header_files) {
+        const Node entry = node["header_files"][name];
+        if (const auto secret = readSecret(file); !secret) {
+            entry.problem(entry.path() + ": " + secret.error().message);
+        }
+        if (sendsInClear(webhook.url)) {
+            entry.problem(entry.path() + " would send the secret in clear: use https, or a loopback address");
+        }
+    }
+    const Node place = node[node["body_file"].present() ? "body_file" : "body"];
+    std::string text;
+    place.read(text);
+    if (node["body"].present() == node["body_file"].present() || text.empty()) {
+        node.problem(node.path() + " needs either body, a template, or body_file, a file with one");
+        return;
+    }
+    if (node["body_file"].present()) {
+        auto content = files::readFile(text, BodyTemplate::kMostText + 1);
+        if (!content) {
+            place.problem(place.path() + ": " + content.error().message);
+            return;
+        }
+        text = std::move(*content);
+    }
+    const auto type = std::find_if(webhook.headers.begin(), webhook.headers.end(),
+                                   [](const auto& header) { return isContentType(header.first); });
+    const bool json = type == webhook.headers.end() || type->second.find("json") != std::string::npos;
+    auto body = BodyTemplate::parse(text, json);
+    if (const auto fine = body ? body->tryOut(webhook.name) : tl::unexpected(body.error()); !fine) {
+        place.problem(place.path() + ": " + fine.error().message);
+        return;
+    }
+    webhook.body = std::move(*body);
+}
+
 void readWebhook(const Node& node, Config& out) {
     WebhookConfig webhook;
-    node.allow({"url", "url_file", "format", "ca", "bearer_token_file", "send_resolved", "chat",
-                "routing_key_file"});
+    readName(node["name"], webhook.name);
+    node.allow({"name", "url", "url_file", "format", "ca", "bearer_token_file", "send_resolved", "chat",
+                "routing_key_file", "method", "headers", "header_files", "body", "body_file"});
     node["format"].readOneOf(webhook.format, {{"alertmanager", WebhookFormat::alertmanager},
                                               {"slack", WebhookFormat::slack},
                                               {"teams", WebhookFormat::teams},
                                               {"discord", WebhookFormat::discord},
                                               {"ntfy", WebhookFormat::ntfy},
                                               {"telegram", WebhookFormat::telegram},
-                                              {"pagerduty", WebhookFormat::pagerduty}});
+                                              {"pagerduty", WebhookFormat::pagerduty},
+                                              {"template", WebhookFormat::templated}});
     const bool pagerduty = webhook.format == WebhookFormat::pagerduty;
     if (pagerduty && !node["url"].present() && !node["url_file"].present()) {
         webhook.url = kPagerDutyUrl;
@@ -87,6 +180,7 @@ void readWebhook(const Node& node, Config& out) {
     if (pagerduty && sendsInClear(webhook.url)) {
         node.problem(node.path() + " would send the key in clear: use https, or a loopback address");
     }
+    readBody(node, webhook);
     node["ca"].read(webhook.ca_file);
     readToken(node, webhook.url, webhook.bearer_token_file);
     node["send_resolved"].read(webhook.send_resolved);
@@ -95,7 +189,8 @@ void readWebhook(const Node& node, Config& out) {
 
 void readAlertmanager(const Node& node, Config& out) {
     AlertmanagerConfig alertmanager;
-    node.allow({"url", "ca", "bearer_token_file"});
+    readName(node["name"], alertmanager.name);
+    node.allow({"name", "url", "ca", "bearer_token_file"});
     readUrl(node, alertmanager.url);
     node["ca"].read(alertmanager.ca_file);
     readToken(node, alertmanager.url, alertmanager.bearer_token_file);
@@ -134,22 +229,12 @@ void readGroupBy(const Node& node, Config& out) {
     }
 }
 
-storage::Matchers readMatcherList(const Node& owner, const char* key) {
-    storage::Matchers out;
-    owner[key].forEach([&](const Node& entry) {
-        std::string text;
-        entry.read(text);
-        auto matcher = parseMatcher(text);
-        if (matcher) {
-            out.push_back(std::move(*matcher));
-        } else {
-            entry.problem(entry.path() + ": " + matcher.error().message);
-        }
-    });
-    if (!owner[key].present()) {
-        owner.problem(owner.path() + " needs \"" + key + "\", a list of matchers");
+void judgeNames(const Node& node, const Config& config) {
+    auto names = receiverNames(config);
+    std::sort(names.begin(), names.end());
+    for (auto at = names.begin(); (at = std::adjacent_find(at, names.end())) != names.end(); ++at) {
+        node.problem(node.path() + ": two receivers have the name " + *at);
     }
-    return out;
 }
 
 void readInhibit(const Node& node, Config& out) {
@@ -188,7 +273,9 @@ bool isServer(const std::string& text) {
 
 void readEmail(const Node& node, Config& out) {
     EmailConfig email;
-    node.allow({"to", "from", "smtp", "security", "ca", "username", "password_file", "send_resolved"});
+    readName(node["name"], email.name);
+    node.allow(
+        {"name", "to", "from", "smtp", "security", "ca", "username", "password_file", "send_resolved"});
     node["to"].read(email.to);
     if (email.to.empty()) {
         node.problem(node.path() + " needs at least one address in \"to\"");
@@ -227,10 +314,12 @@ void readEmail(const Node& node, Config& out) {
 
 void readConfig(const Node& node, Config& out) {
     node.allow({"webhook", "email", "alertmanager", "heartbeat", "group_by", "group_wait", "group_interval",
-                "repeat_interval", "inhibit"});
+                "repeat_interval", "inhibit", "routes"});
     node["webhook"].forEach([&](const Node& entry) { readWebhook(entry, out); });
     node["email"].forEach([&](const Node& entry) { readEmail(entry, out); });
     node["alertmanager"].forEach([&](const Node& entry) { readAlertmanager(entry, out); });
+    judgeNames(node, out);
+    readRoutes(node["routes"], out);
     readHeartbeat(node["heartbeat"], out);
     readGroupBy(node["group_by"], out);
     readInhibit(node["inhibit"], out);

@@ -52,7 +52,15 @@ bool DeliveryTable::hasNews(const Entry& entry) const {
     if (!entry.alert.firing && !options_.send_resolved) {
         return false;
     }
+    if (!entry.routed && (entry.alert.firing || entry.sent != Sent::firing)) {
+        return false;
+    }
     return entry.sent != (entry.alert.firing ? Sent::firing : Sent::resolved);
+}
+
+/// An alert that is over and not for this receiver, which knows nothing of it.
+bool DeliveryTable::isDropped(const Entry& entry) const {
+    return !entry.routed && !entry.alert.firing && entry.sent != Sent::firing;
 }
 
 bool DeliveryTable::isUrgent(const Entry& entry) const {
@@ -90,7 +98,7 @@ TimestampMs DeliveryTable::urgentDueAt(const Entry& entry, TimestampMs now) cons
 
 std::optional<TimestampMs> DeliveryTable::dueAt(const Entry& entry, TimestampMs group_sent_at,
                                                 TimestampMs now) const {
-    if (entry.muted()) {
+    if (entry.muted() || !isForReceiver(entry)) {
         return std::nullopt;
     }
     if (isUrgent(entry)) {
@@ -201,7 +209,7 @@ void DeliveryTable::hurry(const Entry& entry) {
 
 /// Whether an alert that ends now is remembered: the receiver must be told, or may see it begin again.
 bool DeliveryTable::isKeptAtItsEnd(const Entry& entry, TimestampMs now) const {
-    if (entry.given_up) {
+    if (entry.given_up || (!entry.routed && entry.sent != Sent::firing)) {
         return false;
     }
     if (!options_.send_resolved) {
@@ -227,7 +235,7 @@ bool DeliveryTable::lapse(TimestampMs now) {
             entry.alert.ends_at = now;
             entry.news_at = now;
             changed = true;
-            gone = entry.given_up;
+            gone = entry.given_up || isDropped(entry);
         }
         const auto most_ms = options_.send_resolved ? kMostWaitingMs : options_.group_interval_ms;
         if (!entry.alert.firing && now - entry.news_at > most_ms) {
@@ -271,7 +279,7 @@ bool DeliveryTable::mute(const std::function<bool(const Labels&)>& silenced,
         changed = changed || is_silenced != entry.silenced || is_inhibited != entry.inhibited;
         entry.silenced = is_silenced;
         entry.inhibited = is_inhibited;
-        if (unsilenced && entry.alert.firing) {
+        if (unsilenced && entry.alert.firing && entry.routed) {
             entry.sent = Sent::nothing;
         }
         if (was_muted && !entry.muted()) {
@@ -285,6 +293,65 @@ bool DeliveryTable::mute(const std::function<bool(const Labels&)>& silenced,
         it = unsent ? entries_.erase(it) : std::next(it);
     }
     return changed;
+}
+
+bool DeliveryTable::route(const std::function<bool(const Labels&)>& wanted, TimestampMs now) {
+    bool changed = false;
+    for (auto it = entries_.begin(); it != entries_.end();) {
+        Entry& entry = it->second;
+        const bool was_routed = std::exchange(entry.routed, wanted(it->first));
+        changed = changed || was_routed != entry.routed;
+        if (was_routed && !entry.routed) {
+            entry.failing_since = 0;
+            if (std::exchange(entry.given_up, false)) {
+                entry.sent = Sent::nothing;
+            }
+        } else if (!was_routed && entry.routed && hasNews(entry)) {
+            entry.news_at = now;
+            hurry(entry);
+        }
+        it = isDropped(entry) ? entries_.erase(it) : std::next(it);
+    }
+    return changed;
+}
+
+void DeliveryTable::noteFailure(Entry& entry, TimestampMs since) const {
+    if (entry.alert.firing && entry.routed && hasNews(entry) && entry.failing_since == 0) {
+        entry.failing_since = since;
+    }
+}
+
+void DeliveryTable::noteFailure(const Notification& notification, TimestampMs since) {
+    for (const auto& alert : notification.alerts) {
+        if (const auto known = entries_.find(alert.labels); known != entries_.end()) {
+            noteFailure(known->second, since);
+        }
+    }
+}
+
+void DeliveryTable::noteUnreached(TimestampMs since, TimestampMs now) {
+    const auto sent = sentTimes();
+    for (auto& [labels, entry] : entries_) {
+        const auto at = dueAt(entry, sent.at(keyOf(entry)), now);
+        if (at && *at <= now) {
+            noteFailure(entry, since);
+        }
+    }
+}
+
+Failures DeliveryTable::failures() const {
+    Failures out;
+    for (const auto& [labels, entry] : entries_) {
+        if (!entry.alert.firing || !entry.routed || entry.muted()) {
+            continue;
+        }
+        if (entry.given_up) {
+            out.emplace(labels, 0);
+        } else if (entry.failing_since != 0 && hasNews(entry)) {
+            out.emplace(labels, entry.failing_since);
+        }
+    }
+    return out;
 }
 
 std::optional<Notification> DeliveryTable::due(TimestampMs now, bool retries) const {
@@ -308,7 +375,8 @@ std::optional<Notification> DeliveryTable::due(TimestampMs now, bool retries) co
             continue;
         }
         for (const auto& [labels, entry] : entries_) {
-            if (!entry.muted() && entry.alert.firing == firing && keyOf(entry) == next->first) {
+            if (!entry.muted() && isForReceiver(entry) && entry.alert.firing == firing &&
+                keyOf(entry) == next->first) {
                 out.alerts.push_back(entry.alert);
             }
         }
@@ -364,6 +432,7 @@ void DeliveryTable::accept(const Notification& notification, TimestampMs now) {
         // The alert may have ended or begun again since: then another notification is due.
         entry.sent = alert.firing ? Sent::firing : Sent::resolved;
         entry.sent_at = now;
+        entry.failing_since = 0;
         entry.alone = entry.given_up = false;
     }
 }
@@ -430,6 +499,7 @@ std::optional<Told> DeliveryTable::told(std::string_view alert_fingerprint) cons
             continue;
         }
         Told out;
+        out.labels = labels;
         out.firing = entry.sent == Sent::firing && !entry.given_up;
         if (entry.sent != Sent::nothing && !entry.given_up) {
             out.at = entry.sent_at;
@@ -461,6 +531,7 @@ std::string DeliveryTable::save() const {
         json::put(writer, "inhibited", entry.inhibited ? 1 : 0);
         json::put(writer, "alone", entry.alone ? 1 : 0);
         json::put(writer, "given_up", entry.given_up ? 1 : 0);
+        json::put(writer, "failing_since", entry.failing_since);
         writer.EndObject();
     }
     writer.EndArray();
@@ -495,6 +566,7 @@ Expected<void> DeliveryTable::restore(const std::string& saved, TimestampMs now)
         entry.inhibited = number("inhibited") != 0;
         entry.alone = number("alone") != 0;
         entry.given_up = number("given_up") != 0;
+        entry.failing_since = pastOf(number("failing_since"), now);
         entries_.emplace(entry.alert.labels, std::move(entry));
     }
     return {};

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "collector/notify/failures.h"
 #include "collector/notify/inhibit.h"
 #include "collector/notify/notifier.h"
 #include "common/error.h"
@@ -49,6 +50,7 @@ struct Told {
     bool waiting = false;           ///< there is news that it has not accepted
     bool muted = false;             ///< silenced or inhibited
     bool given_up = false;          ///< it refused the notification too often
+    Labels labels;                  ///< of the alert
 };
 
 using Delivered = tl::expected<void, DeliveryFailure>;
@@ -96,6 +98,17 @@ class DeliveryTable {
     bool mute(const std::function<bool(const Labels&)>& silenced, const std::vector<InhibitRule>& inhibit,
               TimestampMs now);
 
+    /// Decides which alerts are for this receiver; at first all are. The others are kept for inhibitions, and
+    /// are not sent. A receiver that was told that an alert fires is told its end, even if the alert is no
+    /// longer for it. True if something changed.
+    bool route(const std::function<bool(const Labels&)>& wanted, TimestampMs now);
+    /// Notes that attempts have failed since that time, for the alerts of a notification.
+    void noteFailure(const Notification& notification, TimestampMs since);
+    /// The same for all alerts that are due now: the receiver cannot be reached.
+    void noteUnreached(TimestampMs since, TimestampMs now);
+    /// The firing alerts for this receiver that it does not take.
+    Failures failures() const;
+
     /// The notification that is due: those not tried before first, then those with a new critical alert, then
     /// the oldest. Returns the same one until take(), accept() or reject(). `retries`: also those that
     /// failed.
@@ -130,9 +143,11 @@ class DeliveryTable {
         std::int64_t holds_ms = 0;    ///< the validity at its last confirmation
         bool silenced = false;
         bool inhibited = false;
-        TimestampMs unmuted_at = 0;  ///< 0: never muted
-        bool alone = false;          ///< the receiver refused its group
-        bool given_up = false;       ///< the receiver refused it, and knows nothing of it
+        TimestampMs unmuted_at = 0;     ///< 0: never muted
+        bool alone = false;             ///< the receiver refused its group
+        bool given_up = false;          ///< the receiver refused it, and knows nothing of it
+        bool routed = true;             ///< for this receiver
+        TimestampMs failing_since = 0;  ///< of attempts to send it as firing; 0: none has failed
 
         bool muted() const { return silenced || inhibited; }
     };
@@ -155,6 +170,9 @@ class DeliveryTable {
     };
 
     bool hasNews(const Entry& entry) const;
+    bool isForReceiver(const Entry& entry) const { return entry.routed || hasNews(entry); }
+    bool isDropped(const Entry& entry) const;
+    void noteFailure(Entry& entry, TimestampMs since) const;
     bool isUrgent(const Entry& entry) const;
     Key keyOf(const Entry& entry) const;
     Labels groupOf(const Entry& entry) const;

@@ -13,13 +13,14 @@
 namespace lapwing::notify {
 struct Dispatcher::State {
     State(const Config& config, storage::Store& store, const DispatcherOptions& options)
-        : inhibit(config.inhibit), accepted(options.accepted), silences(store) {
+        : inhibit(config.inhibit), routes(config.routes), accepted(options.accepted), silences(store) {
         if (config.heartbeat) {
             heartbeat = std::make_unique<Heartbeat>(*config.heartbeat, store, config.instance, options);
         }
         for (auto& receiver : makeReceivers(config)) {
-            lanes.push_back(std::make_unique<Lane>(std::move(receiver), store, options,
-                                                   Lane::Muting{silences, inhibit}, [this] { passPulse(); }));
+            lanes.push_back(std::make_unique<Lane>(
+                std::move(receiver), store, options, Lane::Muting{silences, inhibit},
+                Lane::Routing{routes, board, [this] { wake(); }}, [this] { passPulse(); }));
         }
         silences.onChange([this] { wake(); });
     }
@@ -42,6 +43,8 @@ struct Dispatcher::State {
     }
 
     const std::vector<InhibitRule> inhibit;
+    const std::vector<Route> routes;
+    FailureBoard board;
     const std::function<std::optional<Accepted>(const Labels&, TimestampMs)> accepted;
     Silences silences;
     std::unique_ptr<Heartbeat> heartbeat;
@@ -132,6 +135,18 @@ std::vector<ReceiverStatus> Dispatcher::status() const {
         out.push_back(lane->status());
     }
     return out;
+}
+
+const char* nameOf(ReceiverTold::Role role) {
+    switch (role) {
+        case ReceiverTold::Role::addressed:
+            return "addressed";
+        case ReceiverTold::Role::alternative:
+            return "alternative";
+        case ReceiverTold::Role::none:
+            break;
+    }
+    return "none";
 }
 
 std::vector<ReceiverTold> Dispatcher::told(const std::string& fingerprint) const {

@@ -4,14 +4,17 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "collector/notify/body_template.h"
 #include "collector/notify/delivery_table.h"
 #include "collector/notify/inhibit.h"
 #include "collector/notify/notifier.h"
+#include "collector/notify/routes.h"
 #include "common/error.h"
 
 namespace lapwing::config {
@@ -25,18 +28,23 @@ namespace lapwing::notify {
 
 class Silences;
 
-enum class WebhookFormat { alertmanager, slack, teams, discord, ntfy, telegram, pagerduty };
+enum class WebhookFormat { alertmanager, slack, teams, discord, ntfy, telegram, pagerduty, templated };
 
 /// `notify.webhook[]`: gets notifications by POST, as Alertmanager's webhook payload (version 4) or in the
 /// format of a chat or an on-call service.
 struct WebhookConfig {
+    std::string name;  ///< for routes and people; "" for "webhook[0]"
     std::string url;
     std::string ca_file;            ///< "" trusts the system's store
     std::string bearer_token_file;  ///< "" sends no Authorization header
     bool send_resolved = true;
     std::string url_file;  ///< instead of `url`: a file whose first line is the URL
     WebhookFormat format = WebhookFormat::alertmanager;
-    std::string chat;              ///< telegram: the chat's id
+    std::string chat;                  ///< telegram: the chat's id
+    std::optional<BodyTemplate> body;  ///< templated: what is sent
+    std::string method = "POST";
+    std::map<std::string, std::string> headers;
+    std::map<std::string, std::string> header_files;  ///< names, and the files with their values
     std::string routing_key_file;  ///< pagerduty: a file whose first line is the integration key
 };
 
@@ -44,6 +52,7 @@ enum class SmtpSecurity { none, starttls, tls };
 
 /// `notify.email[]`: one mail for each group of alerts.
 struct EmailConfig {
+    std::string name;  ///< for routes and people; "" for "email[0]"
     std::vector<std::string> to;
     std::string from;
     std::string smtp;  ///< host:port
@@ -57,6 +66,7 @@ struct EmailConfig {
 /// `notify.alertmanager[]`: an Alertmanager, which gets every alert by POST URL/api/v2/alerts and does its
 /// own grouping.
 struct AlertmanagerConfig {
+    std::string name;  ///< for routes and people; "" for "alertmanager[0]"
     std::string url;
     std::string ca_file;
     std::string bearer_token_file;
@@ -82,12 +92,16 @@ struct Config {
     std::int64_t group_interval_ms = 300'000;  ///< least time between two notifications of one group
     std::vector<InhibitRule> inhibit = defaultInhibitRules();
     std::optional<HeartbeatConfig> heartbeat;
+    std::vector<Route> routes;  ///< empty: every receiver gets every alert
     // Set by the caller, not read from `notify:`.
     std::string external_url;
     std::string instance;  ///< of the heartbeat's samples
 
     std::size_t receivers() const { return webhook.size() + email.size() + alertmanager.size(); }
 };
+
+/// The names of the configured receivers: `name`, else the kind and the place: "webhook[0]".
+std::vector<std::string> receiverNames(const Config& config);
 
 /// Reads the `notify:` section of collector.yaml; errors become Problems of the node's reader.
 void readConfig(const config::Node& node, Config& out);
@@ -113,11 +127,20 @@ struct ReceiverStatus {
 
 /// What one receiver knows of an alert.
 struct ReceiverTold {
+    enum class Role {
+        addressed,    ///< a route leads the alert to it, or there is none
+        alternative,  ///< it is told while another receiver fails
+        none,         ///< no route leads the alert to it now
+    };
     std::string receiver;
     std::optional<Told> told;
     /// The last refusal if the alert was given up; else why the receiver takes no messages now.
     std::optional<DeliveryTrouble> trouble;
+    Role role = Role::addressed;
 };
+
+/// "addressed", "alternative" or "none".
+const char* nameOf(ReceiverTold::Role role);
 
 struct DispatcherOptions {
     std::int64_t gather_ms = 200;        ///< alerts that arrive within this time go in one notification
@@ -128,12 +151,12 @@ struct DispatcherOptions {
     std::function<std::optional<Accepted>(const Labels&, TimestampMs now)> accepted = nullptr;
 };
 
-/// Delivers alerts to every receiver in groups: once for each change (begin, end) and again after the
-/// repeat interval, retried with backoff until accepted. Silenced and inhibited alerts are not sent, nor are
-/// alerts about something accepted.
-/// Delivery state is persisted, so a restart neither loses nor repeats a notification. Each receiver has
-/// threads of its own: a hanging receiver delays neither the others nor the callers of send(), and a group
-/// that it hangs at or refuses does not delay its other groups. Safe from any thread.
+/// Delivers alerts to every receiver that its routes lead to, in groups: once for each change (begin, end)
+/// and again after the repeat interval, retried with backoff until accepted. Silenced and inhibited alerts
+/// are not sent, nor are alerts about something accepted. Delivery state is persisted, so a restart neither
+/// loses nor repeats a notification. Each receiver has threads of its own: a hanging receiver delays neither
+/// the others nor the callers of send(), and a group that it hangs at or refuses does not delay its other
+/// groups. Safe from any thread.
 class Dispatcher : public Notifier {
   public:
     Dispatcher(const Config& config, storage::Store& store, DispatcherOptions options = {});

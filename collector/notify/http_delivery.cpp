@@ -11,6 +11,7 @@
 #include "common/http/credentials.h"
 #include "common/http/retry.h"
 #include "common/http/url.h"
+#include "common/text.h"
 
 namespace lapwing::notify {
 namespace {
@@ -51,10 +52,10 @@ tl::unexpected<DeliveryFailure> failure(const Error& error) {
     return failure(answers ? Kind::later : Kind::unreached, error.message);
 }
 
-/// Replaces parts of the URL's path and query, and the token: a receiver may repeat them in its answer.
-std::string withoutSecrets(std::string words, const std::string& url, const std::string& token) {
+/// Replaces parts of the URL's path and query, and the given secrets: a receiver may repeat them in its
+/// answer.
+std::string withoutSecrets(std::string words, const std::string& url, std::vector<std::string> secrets) {
     constexpr std::size_t least = 6;
-    std::vector<std::string> secrets{token};
     for (std::string_view rest = std::string_view(url).substr(originOf(url).size()); !rest.empty();) {
         const auto end = rest.find_first_of("/?&=#");
         secrets.emplace_back(rest.substr(0, end));
@@ -86,13 +87,14 @@ Kind kindOf(int status) {
     }
 }
 
-Delivered judge(const http::Response& response, const std::string& url, const std::string& token) {
+Delivered judge(const http::Response& response, const std::string& url,
+                const std::vector<std::string>& secrets) {
     if (response.status / 100 == 2) {
         return {};
     }
     auto message = "answered HTTP " + std::to_string(response.status);
     if (const auto words = http::firstLine(response.body); !words.empty()) {
-        message += ": " + withoutSecrets(words, url, token);
+        message += ": " + withoutSecrets(words, url, secrets);
     }
     std::optional<std::chrono::milliseconds> pause;
     if (kindOf(response.status) == Kind::later) {
@@ -120,16 +122,11 @@ Expected<std::optional<http::Url>> redirected(const http::Response& response, co
     return *target;
 }
 
-void drop(http::Headers& headers, std::string_view name) {
-    std::erase_if(headers, [&](const auto& header) { return header.first == name; });
-}
-
-Delivered exchange(std::string url, http::Request request, const std::string& ca_file,
-                   const std::string& token, std::chrono::milliseconds deadline) {
-    request.headers.emplace_back("User-Agent", "lapwing-collector");
-    if (!token.empty()) {
-        request.headers.emplace_back(kAuthorization, "Bearer " + token);
-    }
+/// `own`: headers for the first server only; `secrets`: texts that no message repeats.
+Delivered exchange(std::string url, http::Request request, const std::string& ca_file, http::Headers own,
+                   const std::vector<std::string>& secrets, std::chrono::milliseconds deadline) {
+    const auto common = request.headers;
+    request.headers.insert(request.headers.end(), own.begin(), own.end());
     request.max_response_bytes = 64U << 10;
     http::ClientTls tls;
     tls.ca_file = ca_file;
@@ -145,20 +142,28 @@ Delivered exchange(std::string url, http::Request request, const std::string& ca
             return failure(Kind::denied, next.error().message);
         }
         if (!*next) {
-            return judge(*response, url, token);
+            return judge(*response, url, secrets);
         }
         if (redirects == kMostRedirects) {
             return failure(Kind::denied, "redirects more than " + std::to_string(kMostRedirects) + " times");
         }
         const auto before = http::Url::parse(url);
         if (!before || !before->sameServer(**next)) {
-            drop(request.headers, kAuthorization);
+            request.headers = common;
         }
         url = (*next)->toString();
     }
 }
 
+http::Headers usualHeaders() {
+    return {{"User-Agent", "lapwing-collector"}};
+}
+
 }  // namespace
+
+bool isContentType(const std::string& header) {
+    return equalsIgnoreCase(header, "content-type");
+}
 
 Expected<std::string> readSecret(const std::string& path) {
     auto secret = http::readSecret(path);
@@ -201,22 +206,44 @@ Delivered postJson(const HttpTarget& target, std::string body, std::chrono::mill
         return failure(url.error());
     }
     http::Request request;
-    request.method = "POST";
-    request.headers.emplace_back("Content-Type", "application/json");
-    std::string token;
-    if (!target.token_file.empty()) {
+    request.method = target.method;
+    request.headers = usualHeaders();
+    http::Headers own;
+    std::vector<std::string> secrets;
+    const auto addSecret = [&](const std::string& name, const std::string& file,
+                               const std::string& before) -> Expected<void> {
         if (sendsInClear(*url)) {
-            return failure(Kind::unreached,
-                           "the token of " + target.token_file + " is not sent in clear: use https");
+            return fail(ErrorKind::tls, "the secret of " + file + " is not sent in clear: use https");
         }
-        auto read = readSecret(target.token_file);
-        if (!read) {
-            return failure(read.error());
+        auto secret = readSecret(file);
+        if (!secret) {
+            return fail(secret.error());
         }
-        token = std::move(*read);
+        secrets.push_back(*secret);
+        own.emplace_back(name, before + *secret);
+        return {};
+    };
+    if (!target.token_file.empty()) {
+        if (auto added = addSecret(kAuthorization, target.token_file, "Bearer "); !added) {
+            return failure(added.error());
+        }
+    }
+    for (const auto& [name, file] : target.header_files) {
+        if (auto added = addSecret(name, file, ""); !added) {
+            return failure(added.error());
+        }
+    }
+    bool typed = false;
+    for (const auto& [name, value] : target.headers) {
+        typed = typed || isContentType(name);
+        (isContentType(name) ? request.headers : own).emplace_back(name, value);
+    }
+    if (!typed) {
+        request.headers.emplace_back("Content-Type", "application/json");
     }
     request.body = std::move(body);
-    return exchange(*url + target.path, std::move(request), target.ca_file, token, deadline);
+    return exchange(*url + target.path, std::move(request), target.ca_file, std::move(own), secrets,
+                    deadline);
 }
 
 Delivered sendHeartbeat(const HeartbeatConfig& config, std::chrono::milliseconds deadline) {
@@ -226,11 +253,12 @@ Delivered sendHeartbeat(const HeartbeatConfig& config, std::chrono::milliseconds
     }
     http::Request request;
     request.method = config.method;
+    request.headers = usualHeaders();
     if (config.method == "POST") {
         request.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");
         request.body = "Lapwing: store, rules and notifications work\n";
     }
-    return exchange(*url, std::move(request), config.ca_file, "", deadline);
+    return exchange(*url, std::move(request), config.ca_file, {}, {}, deadline);
 }
 
 }  // namespace lapwing::notify

@@ -31,11 +31,12 @@ std::string nameOf(const Notification& notification) {
 }  // namespace
 
 Lane::Lane(std::unique_ptr<Receiver> receiver, storage::Store& store, const DispatcherOptions& options,
-           Muting muting, std::function<void()> on_pulse)
+           Muting muting, Routing routing, std::function<void()> on_pulse)
     : receiver_(std::move(receiver)),
       store_(store),
       options_(options),
       muting_(muting),
+      routing_(std::move(routing)),
       on_pulse_(std::move(on_pulse)),
       table_(tableOptions(*receiver_, options)) {
     status_.name = receiver_->name;
@@ -107,7 +108,14 @@ ReceiverTold Lane::told(const std::string& fingerprint) const {
     const MutexLock lock(mutex_);
     auto told = table_.told(fingerprint);
     const bool given_up = told && told->given_up;
-    return {receiver_->name, told, given_up ? status_.refused : status_.failing};
+    ReceiverTold out{receiver_->name, told, given_up ? status_.refused : status_.failing};
+    if (told) {
+        const auto part = partOf(routing_.routes, receiver_->route_name, told->labels);
+        out.role = part.addressed           ? ReceiverTold::Role::addressed
+                   : part.stands_in.empty() ? ReceiverTold::Role::none
+                                            : ReceiverTold::Role::alternative;
+    }
+    return out;
 }
 
 void Lane::save() {
@@ -125,17 +133,28 @@ std::chrono::milliseconds Lane::step() {
     }
     const TimestampMs now = nowMs();
     std::optional<Notification> notification;
+    std::chrono::milliseconds idle(0);
+    bool failures_changed = false;
     {
         const MutexLock lock(mutex_);
         const bool lapsed = table_.lapse(now);
-        if (mute(now) || lapsed) {
+        const bool routed = route(now);
+        if (mute(now) || lapsed || routed) {
             save();
         }
+        failures_changed = publishFailures(now);
         notification = take(now);
-        if (!notification) {
-            return pause(now);
+        if (notification) {
+            ++under_way_;
+        } else {
+            idle = pause(now);
         }
-        ++under_way_;
+    }
+    if (failures_changed) {
+        routing_.on_change();
+    }
+    if (!notification) {
+        return idle;
     }
     const auto delivered = receiver_->deliver(*notification, std::chrono::milliseconds(options_.deadline_ms));
     {
@@ -160,6 +179,45 @@ bool Lane::mute(TimestampMs now) {
                (receiver_->mutes && !muting_.silences.matching(labels, now).empty());
     };
     return table_.mute(silent, receiver_->mutes ? muting_.inhibit : none, now);
+}
+
+/// Takes the alerts that routes lead here, and those of receivers that fail. Notes when the next failure will
+/// have lasted long enough.
+bool Lane::route(TimestampMs now) {
+    if (routing_.routes.empty()) {
+        return false;
+    }
+    std::optional<TimestampMs> next;
+    const auto wanted = [&](const Labels& labels) {
+        const auto part = partOf(routing_.routes, receiver_->route_name, labels);
+        bool out = part.addressed;
+        for (const auto* route : part.stands_in) {
+            const auto since = routing_.board.since(route->to, labels);
+            if (!since) {
+                continue;
+            }
+            const auto at = *since + route->alternative_after_ms;
+            out = out || at <= now;
+            if (at > now) {
+                next = std::min(next.value_or(at), at);
+            }
+        }
+        return out;
+    };
+    const bool changed = table_.route(wanted, now);
+    stands_in_at_ = next;
+    return changed;
+}
+
+/// True if the lanes that stand in for this one have to look at it.
+bool Lane::publishFailures(TimestampMs now) {
+    if (routing_.routes.empty()) {
+        return false;
+    }
+    if (unreached_ > 0 && status_.failing) {
+        table_.noteUnreached(status_.failing->since, now);
+    }
+    return routing_.board.put(receiver_->route_name, receiver_->state_name, table_.failures());
 }
 
 void Lane::settle(const Notification& notification, const Delivered& delivered) {
@@ -192,6 +250,7 @@ void Lane::settleFailure(const Notification& notification, const DeliveryFailure
     const DeliveryTrouble trouble{unreached ? "" : labelText(nameOf(notification)),
                                   labelText(failure.message), now};
     const auto text = (unreached ? "" : trouble.notification + ": ") + trouble.reason;
+    table_.noteFailure(notification, status_.failing ? status_.failing->since : now);
     if (table_.reject(notification, failure, now)) {
         ++status_.given_up;
         status_.refused = trouble;
@@ -207,6 +266,10 @@ void Lane::settleFailure(const Notification& notification, const DeliveryFailure
     const auto since = known ? known->since : now;
     status_.failing = trouble;
     status_.failing->since = since;
+    // How long the receiver has failed outlives a restart.
+    if (!routing_.routes.empty()) {
+        save();
+    }
 }
 
 /// How long until the next notification is due, or a silence begins or ends.
@@ -220,6 +283,9 @@ std::chrono::milliseconds Lane::pause(TimestampMs now) const {
     if (const auto left = std::chrono::ceil<std::chrono::milliseconds>(pause_until_ - Clock::now());
         left > std::chrono::milliseconds(0)) {
         out = left;
+    }
+    if (stands_in_at_) {
+        out = std::min(out, std::chrono::milliseconds(std::max<std::int64_t>(*stands_in_at_ - now, 1)));
     }
     if (const auto change = muting_.silences.nextChange(now)) {
         out = std::min(out, std::chrono::milliseconds(std::max<std::int64_t>(*change - now, 1)));

@@ -11,6 +11,7 @@
 
 #include "collector/notify/delivery_table.h"
 #include "collector/notify/dispatcher.h"
+#include "collector/notify/failures.h"
 #include "collector/notify/receivers.h"
 #include "collector/notify/silences.h"
 #include "collector/storage/store.h"
@@ -29,9 +30,15 @@ class Lane {
         const std::vector<InhibitRule>& inhibit;
     };
 
+    struct Routing {
+        const std::vector<Route>& routes;
+        FailureBoard& board;
+        std::function<void()> on_change;  ///< called when this lane has changed the board
+    };
+
     /// `on_pulse` is called each time that pulsePassed() has grown.
     Lane(std::unique_ptr<Receiver> receiver, storage::Store& store, const DispatcherOptions& options,
-         Muting muting, std::function<void()> on_pulse);
+         Muting muting, Routing routing, std::function<void()> on_pulse);
 
     void start();
     void askToStop();
@@ -60,12 +67,15 @@ class Lane {
     void settleFailure(const Notification& notification, const DeliveryFailure& failure)
         LAPWING_REQUIRES(mutex_);
     bool mute(TimestampMs now) LAPWING_REQUIRES(mutex_);
+    bool route(TimestampMs now) LAPWING_REQUIRES(mutex_);
+    bool publishFailures(TimestampMs now) LAPWING_REQUIRES(mutex_);
     void save() LAPWING_REQUIRES(mutex_);
 
     const std::unique_ptr<Receiver> receiver_;
     storage::Store& store_;
     const DispatcherOptions options_;
     const Muting muting_;
+    const Routing routing_;
     const std::function<void()> on_pulse_;
     std::atomic<TimestampMs> pulse_put_{0};
     std::atomic<TimestampMs> pulse_passed_{0};
@@ -73,6 +83,8 @@ class Lane {
     mutable Mutex mutex_;  ///< never held during a delivery
     DeliveryTable table_ LAPWING_GUARDED_BY(mutex_);
     std::size_t under_way_ LAPWING_GUARDED_BY(mutex_) = 0;
+    std::optional<TimestampMs> stands_in_at_
+        LAPWING_GUARDED_BY(mutex_);                 ///< when it next takes over an alert
     int unreached_ LAPWING_GUARDED_BY(mutex_) = 0;  ///< attempts in a row that did not reach the receiver
     Clock::time_point pause_until_ LAPWING_GUARDED_BY(mutex_){};
     ReceiverStatus status_ LAPWING_GUARDED_BY(mutex_);

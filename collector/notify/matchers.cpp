@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
+
+#include "common/config/reader.h"
 
 namespace lapwing::notify {
 namespace {
@@ -61,6 +64,24 @@ Expected<Matcher> parseMatcher(std::string_view text) {
 std::string toString(const Matcher& matcher) {
     const std::string name = isValidLabelName(matcher.name()) ? matcher.name() : "\"" + matcher.name() + "\"";
     return name + storage::operatorOf(matcher.type()) + "\"" + matcher.value() + "\"";
+}
+
+storage::Matchers readMatcherList(const config::Node& owner, const char* key) {
+    storage::Matchers out;
+    owner[key].forEach([&](const config::Node& entry) {
+        std::string text;
+        entry.read(text);
+        auto matcher = parseMatcher(text);
+        if (matcher) {
+            out.push_back(std::move(*matcher));
+        } else {
+            entry.problem(entry.path() + ": " + matcher.error().message);
+        }
+    });
+    if (!owner[key].present()) {
+        owner.problem(owner.path() + " needs \"" + key + "\", a list of matchers");
+    }
+    return out;
 }
 
 bool matchesAll(const storage::Matchers& matchers, const Labels& labels) {

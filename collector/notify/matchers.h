@@ -8,6 +8,10 @@
 #include "common/error.h"
 #include "common/json.h"
 
+namespace lapwing::config {
+class Node;
+}
+
 namespace lapwing::notify {
 
 /// `name=value`, `name!=value`, `name=~regex` or `name!~regex`, as silences and inhibitions match alerts.
@@ -15,6 +19,10 @@ namespace lapwing::notify {
 /// `invalid`, in words for a person.
 Expected<storage::Matcher> parseMatcher(std::string_view text);
 std::string toString(const storage::Matcher& matcher);
+
+/// The matchers in the list `owner[key]`, each as parseMatcher() takes it. Problems, a missing list included,
+/// go to the node's reader.
+storage::Matchers readMatcherList(const config::Node& owner, const char* key);
 
 bool matchesAll(const storage::Matchers& matchers, const Labels& labels);
 

@@ -10,6 +10,7 @@
 #include <set>
 #include <string_view>
 
+#include "collector/notify/commands.h"
 #include "common/digest.h"
 #include "common/model/labels_json.h"
 #include "common/text.h"
@@ -83,6 +84,14 @@ std::string messagePage(const std::string& external_url, const Notification& not
                                            : external_url;
 }
 
+Labels commonLabels(const Notification& notification) {
+    return common(notification, &Alert::labels);
+}
+
+Labels commonAnnotations(const Notification& notification) {
+    return common(notification, &Alert::annotations);
+}
+
 std::string webhookPayload(const Notification& notification, const std::string& receiver,
                            const std::string& external_url) {
     json::Writer writer;
@@ -105,8 +114,8 @@ std::string webhookPayload(const Notification& notification, const std::string& 
     }
     writer.EndArray();
     json::putLabels(writer, "groupLabels", notification.group);
-    json::putLabels(writer, "commonLabels", common(notification, &Alert::labels));
-    json::putLabels(writer, "commonAnnotations", common(notification, &Alert::annotations));
+    json::putLabels(writer, "commonLabels", commonLabels(notification));
+    json::putLabels(writer, "commonAnnotations", commonAnnotations(notification));
     json::put(writer, "externalURL", external_url);
     json::put(writer, "version", "4");
     json::put(writer, "groupKey", "{}:" + notification.group.toString());
@@ -181,7 +190,14 @@ std::string mailBody(const Notification& notification, const std::string& extern
         }
         out += "labels: " + alert.labels.toString() + "\n";
         const auto page = alertPage(external_url, alert);
-        out += (page.empty() ? "" : "page: " + page + "\n") + "\n";
+        out += page.empty() ? "" : "page: " + page + "\n";
+        if (const auto command = silenceCommand(alert.labels); alert.firing && !command.empty()) {
+            out += "to silence it, on the collector's machine: " + command + "\n";
+        }
+        if (const auto command = acceptCommand(alert.labels); alert.firing && !command.empty()) {
+            out += "to let it stand: " + command + "\n";
+        }
+        out += "\n";
     }
     if (!external_url.empty()) {
         out += external_url + "\n";

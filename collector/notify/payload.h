@@ -15,6 +15,10 @@ std::string alertPage(const std::string& external_url, const Alert& alert);
 /// The same for a message: the page of its alert if it is about one alert, else the external URL.
 std::string messagePage(const std::string& external_url, const Notification& notification);
 
+/// The labels, or annotations, that all alerts share.
+Labels commonLabels(const Notification& notification);
+Labels commonAnnotations(const Notification& notification);
+
 /// Alertmanager's webhook payload, version 4
 /// (https://prometheus.io/docs/alerting/latest/configuration/#webhook_config).
 std::string webhookPayload(const Notification& notification, const std::string& receiver,

@@ -1,7 +1,9 @@
 #include "collector/notify/receivers.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "collector/notify/chat_payload.h"
@@ -25,9 +27,11 @@ std::string digest(const std::string& text) {
 class WebhookReceiver : public Receiver {
   public:
     WebhookReceiver(const WebhookConfig& config, std::string external_url)
-        : target_{config.url, config.url_file, config.ca_file, config.bearer_token_file, ""},
+        : target_{config.url, config.url_file, config.ca_file, config.bearer_token_file,
+                  "",         config.method,   config.headers, config.header_files},
           format_(config.format),
           chat_(config.chat),
+          body_(config.body),
           key_file_(config.routing_key_file),
           external_url_(std::move(external_url)) {}
 
@@ -40,6 +44,12 @@ class WebhookReceiver : public Receiver {
             return key ? postJson(target_, pagerDutyPayload(notification, *key, external_url_), deadline)
                        : tl::unexpected(
                              DeliveryFailure{DeliveryFailure::Kind::unreached, key.error().message, {}});
+        }
+        if (format_ == WebhookFormat::templated && body_) {
+            auto body = body_->render(notification, name, external_url_);
+            return body ? postJson(target_, std::move(*body), deadline)
+                        : tl::unexpected(
+                              DeliveryFailure{DeliveryFailure::Kind::refused, body.error().message, {}});
         }
         return postJson(target_, payload(notification), deadline);
     }
@@ -76,6 +86,7 @@ class WebhookReceiver : public Receiver {
             case WebhookFormat::alertmanager:
             case WebhookFormat::ntfy:
             case WebhookFormat::pagerduty:
+            case WebhookFormat::templated:
                 break;
         }
         return webhookPayload(notification, name, external_url_);
@@ -84,6 +95,7 @@ class WebhookReceiver : public Receiver {
     HttpTarget target_;
     WebhookFormat format_;
     std::string chat_;
+    std::optional<BodyTemplate> body_;
     std::string key_file_;
     std::string external_url_;
 };
@@ -123,16 +135,38 @@ class EmailReceiver : public Receiver {
     std::string external_url_;
 };
 
-void add(std::vector<std::unique_ptr<Receiver>>& out, std::unique_ptr<Receiver> receiver,
-         const std::string& kind, std::size_t index, const std::string& identity,
-         const DeliveryTable::Options& table) {
-    receiver->name = kind + "[" + std::to_string(index) + "]";
-    receiver->state_name = "notify/" + kind + "/" + digest(identity);
+std::string nameOf(const std::string& name, const char* kind, std::size_t index) {
+    return name.empty() ? std::string(kind) + "[" + std::to_string(index) + "]" : name;
+}
+
+void add(std::vector<std::unique_ptr<Receiver>>& out, std::unique_ptr<Receiver> receiver, const char* kind,
+         std::string name, const std::string& identity, const DeliveryTable::Options& table) {
+    receiver->state_name = std::string("notify/") + kind + "/" + digest(identity);
+    // Two receivers at one address, such as two teams of one service, have a state each.
+    if (std::any_of(out.begin(), out.end(),
+                    [&](const auto& other) { return other->state_name == receiver->state_name; })) {
+        receiver->state_name += "/" + digest(name);
+    }
+    receiver->name = name;
+    receiver->route_name = std::move(name);
     receiver->table = table;
     out.push_back(std::move(receiver));
 }
 
 }  // namespace
+
+std::vector<std::string> receiverNames(const Config& config) {
+    std::vector<std::string> out;
+    const auto take = [&](const auto& receivers, const char* kind) {
+        for (std::size_t i = 0; i < receivers.size(); ++i) {
+            out.push_back(nameOf(receivers[i].name, kind, i));
+        }
+    };
+    take(config.webhook, "webhook");
+    take(config.email, "email");
+    take(config.alertmanager, "alertmanager");
+    return out;
+}
 
 std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config) {
     std::vector<std::unique_ptr<Receiver>> out;
@@ -147,7 +181,8 @@ std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config) {
         table.send_resolved = webhook.send_resolved;
         // An incident has one key from its beginning to its end, which a group that is split would change.
         table.group_by_all = config.group_by_all || webhook.format == WebhookFormat::pagerduty;
-        add(out, std::make_unique<WebhookReceiver>(webhook, config.external_url), "webhook", i,
+        add(out, std::make_unique<WebhookReceiver>(webhook, config.external_url), "webhook",
+            nameOf(webhook.name, "webhook", i),
             (webhook.url_file.empty() ? webhook.url : "file:" + webhook.url_file) + webhook.chat +
                 webhook.routing_key_file,
             table);
@@ -157,8 +192,8 @@ std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config) {
         const auto& email = config.email[i];
         table.send_resolved = email.send_resolved;
         for (const auto& to : email.to) {
-            add(out, std::make_unique<EmailReceiver>(email, to, config.external_url), "email", i,
-                email.smtp + " " + to, table);
+            add(out, std::make_unique<EmailReceiver>(email, to, config.external_url), "email",
+                nameOf(email.name, "email", i), email.smtp + " " + to, table);
             if (email.to.size() > 1) {
                 out.back()->name += " " + to;
             }
@@ -168,8 +203,8 @@ std::vector<std::unique_ptr<Receiver>> makeReceivers(const Config& config) {
         DeliveryTable::Options all_at_once;
         all_at_once.group_by.clear();
         all_at_once.repeat_ms = kAlertmanagerRepeatMs;
-        add(out, std::make_unique<AlertmanagerReceiver>(config.alertmanager[i]), "alertmanager", i,
-            config.alertmanager[i].url, all_at_once);
+        add(out, std::make_unique<AlertmanagerReceiver>(config.alertmanager[i]), "alertmanager",
+            nameOf(config.alertmanager[i].name, "alertmanager", i), config.alertmanager[i].url, all_at_once);
     }
     return out;
 }

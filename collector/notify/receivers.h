@@ -18,6 +18,7 @@ class Receiver {
     virtual Delivered deliver(const Notification& notification, std::chrono::milliseconds deadline) const = 0;
 
     std::string name;        ///< "webhook[0]", for people
+    std::string route_name;  ///< what routes call it: `name` without the address of a mail
     std::string state_name;  ///< does not change with the order in the configuration, and holds no secret
     /// Whether silences and inhibitions apply. An Alertmanager has its own.
     bool mutes = true;

@@ -259,6 +259,21 @@ CheckResult::~CheckResult() = default;
 CheckResult::CheckResult(CheckResult&&) noexcept = default;
 CheckResult& CheckResult::operator=(CheckResult&&) noexcept = default;
 
+namespace {
+
+/// The labels that an alert of this rule has, whatever its data.
+Labels fixedLabels(const Rule& rule) {
+    Labels out{{"alertname", rule.name}};
+    for (const auto& label : rule.labels) {
+        if (label.text.find("{{") == std::string::npos) {
+            out.set(label.name, label.text);
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
 CheckResult checkFiles(const std::vector<std::string>& patterns) {
     CheckResult result;
     config::Reader reader;
@@ -270,6 +285,9 @@ CheckResult checkFiles(const std::vector<std::string>& patterns) {
     for (const auto& group : groups) {
         result.rules += group.rules.size();
         for (const auto& rule : group.rules) {
+            if (rule.type == RuleType::alerting) {
+                result.alerts.push_back(fixedLabels(rule));
+            }
             const auto labels = rule.plainLabels().toString();
             const auto [known, fresh] =
                 first.emplace(group.file + "\n" + rule.name + "\n" + labels, rule.line);

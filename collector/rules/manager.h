@@ -158,6 +158,8 @@ struct CheckResult {
     /// No errors, but probably mistakes: rules of one file that write the same series, and labels of alerts
     /// that contain a value.
     std::vector<config::Problem> warnings;
+    /// Of each alerting rule: its name, and the labels whose text holds no template.
+    std::vector<Labels> alerts;
     CheckResult();
     ~CheckResult();
     CheckResult(CheckResult&&) noexcept;

@@ -9,8 +9,8 @@ namespace {
 
 std::vector<TemplateFunction> sortedFunctions() {
     std::vector<TemplateFunction> out;
-    for (const auto& functions :
-         {numberFunctions(), textFunctions(), linkFunctions(), queryFunctions(), valueFunctions()}) {
+    for (const auto& functions : {numberFunctions(), textFunctions(), linkFunctions(), queryFunctions(),
+                                  valueFunctions(), notificationFunctions()}) {
         out.insert(out.end(), functions.begin(), functions.end());
     }
     std::sort(out.begin(), out.end(),
@@ -33,8 +33,11 @@ std::span<const TemplateFunction> templateFunctions() {
     return functions;
 }
 
-bool isTemplateFunction(std::string_view name) {
-    return find(name) != nullptr;
+bool isTemplateFunction(std::string_view name, TemplateUse use) {
+    const auto others = notificationFunctions();
+    return find(name) != nullptr &&
+           (use == TemplateUse::notifications ||
+            std::none_of(others.begin(), others.end(), [&](const auto& each) { return each.name == name; }));
 }
 
 TemplateResult callTemplateFunction(std::string_view name, const TemplateArguments& arguments,

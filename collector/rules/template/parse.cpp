@@ -14,7 +14,7 @@ using Token = TemplateToken;
 
 class Parser {
   public:
-    explicit Parser(std::string_view text) : pieces_(splitTemplate(text)) {}
+    Parser(std::string_view text, TemplateUse use) : use_(use), pieces_(splitTemplate(text)) {}
 
     TemplateTree run() {
         const auto end = list(tree_.root.body);
@@ -272,7 +272,7 @@ class Parser {
                     }
                     return out;
                 }
-                if (!isTemplateFunction(token.text)) {
+                if (!isTemplateFunction(token.text, use_)) {
                     error("function \"" + token.text + "\" not defined");
                 }
                 out.kind = TemplateOperand::Kind::function;
@@ -330,6 +330,7 @@ class Parser {
         return token;
     }
 
+    const TemplateUse use_;
     std::vector<TemplatePiece> pieces_;
     std::size_t next_piece_ = 0;
     std::vector<Token> tokens_ = {Token{}};
@@ -345,9 +346,9 @@ class Parser {
 
 }  // namespace
 
-Expected<TemplateTree> parseTemplate(std::string_view text) {
+Expected<TemplateTree> parseTemplate(std::string_view text, TemplateUse use) {
     try {
-        return Parser(text).run();
+        return Parser(text, use).run();
     } catch (const TemplateSyntaxError& error) {
         return fail(ErrorKind::invalid, "template: " + error.message);
     }

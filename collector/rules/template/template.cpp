@@ -62,8 +62,9 @@ enum class Flow { next, break_loop, continue_loop };
 
 class Executor {
   public:
-    Executor(const TemplateTree& tree, const TemplateData& data) : tree_(tree), data_(data) {
-        variables_ = {{"$", {&data}},
+    Executor(const TemplateTree& tree, const TemplateData& data, TemplateValue root)
+        : tree_(tree), data_(data), root_(std::move(root)) {
+        variables_ = {{"$", root_},
                       {"$labels", {data.labels}},
                       {"$externalLabels", {data.external_labels}},
                       {"$externalURL", {data.external_url}},
@@ -71,7 +72,7 @@ class Executor {
     }
 
     std::string run() {
-        list(tree_.root.body, {&data_});
+        list(tree_.root.body, root_);
         return std::move(out_);
     }
 
@@ -320,6 +321,7 @@ class Executor {
 
     const TemplateTree& tree_;
     const TemplateData& data_;
+    const TemplateValue root_;
     int invocations_ = 0;
     unsigned nodes_ = 0;
     std::vector<std::pair<std::string, TemplateValue>> variables_;
@@ -328,8 +330,8 @@ class Executor {
 
 }  // namespace
 
-Expected<Template> Template::parse(std::string_view text) {
-    auto tree = parseTemplate(text);
+Expected<Template> Template::parse(std::string_view text, TemplateUse use) {
+    auto tree = parseTemplate(text, use);
     if (!tree) {
         return fail(tree.error());
     }
@@ -338,7 +340,16 @@ Expected<Template> Template::parse(std::string_view text) {
 
 Expected<std::string> Template::expand(const TemplateData& data) const {
     try {
-        return Executor(*tree_, data).run();
+        return Executor(*tree_, data, {&data}).run();
+    } catch (const ExpandError& failure) {
+        return fail(failure.error);
+    }
+}
+
+Expected<std::string> Template::expand(const TemplateValue& root) const {
+    const TemplateData no_rule;
+    try {
+        return Executor(*tree_, no_rule, root).run();
     } catch (const ExpandError& failure) {
         return fail(failure.error);
     }

@@ -29,6 +29,13 @@ struct TemplateData {
 };
 
 struct TemplateTree;
+struct TemplateValue;
+
+/// Where a template stands, and so which functions it may call.
+enum class TemplateUse {
+    rules,          ///< those of Prometheus
+    notifications,  ///< and toJson
+};
 
 /// A template of a label or an annotation: the part of Go's text/template that Prometheus rules use.
 ///
@@ -46,11 +53,13 @@ struct TemplateTree;
 class Template {
   public:
     /// Error `invalid` for syntax, unknown functions and undefined variables.
-    static Expected<Template> parse(std::string_view text);
+    static Expected<Template> parse(std::string_view text, TemplateUse use = TemplateUse::rules);
 
     /// Error `execution` if a function fails, `exhausted` if the result would exceed 64 KiB, and
     /// those of the thread's QueryLimits.
     Expected<std::string> expand(const TemplateData& data) const;
+    /// The same with any value as the root, `.` and `$`; queries are not available.
+    Expected<std::string> expand(const TemplateValue& root) const;
 
     /// Whether the text contains the value of the alert or of a query, formatted in any way. A comparison
     /// with a value is no such text: `{{ if gt $value 90.0 }}critical{{ else }}warning{{ end }}` has two

@@ -51,9 +51,9 @@ struct TemplateTree {
     std::map<std::string, TemplateNode> definitions;
 };
 
-Expected<TemplateTree> parseTemplate(std::string_view text);
+Expected<TemplateTree> parseTemplate(std::string_view text, TemplateUse use);
 
-/// Whether templates have a function of that name.
-bool isTemplateFunction(std::string_view name);
+/// Whether templates of that use have a function of that name.
+bool isTemplateFunction(std::string_view name, TemplateUse use);
 
 }  // namespace lapwing::rules

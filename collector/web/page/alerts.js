@@ -23,7 +23,7 @@ export function showAlerts(alerts) {
       if (alert.annotations.next_step) body.append(el('p', null, 'Next step: ' + alert.annotations.next_step));
       const list = el('dl', { class: 'small' });
       for (const [name, value] of Object.entries(alert.labels)) list.append(el('dt', null, name), el('dd', null, value));
-      body.append(list, el('p', { class: 'small' }, el('a', { href: '/alert?' + new URLSearchParams({ name: alert.labels.alertname, fingerprint: fingerprint(alert.labels) }) }, 'Its own page')));
+      body.append(list, el('p', { class: 'small' }, el('a', { href: 'alert?' + new URLSearchParams({ name: alert.labels.alertname, fingerprint: fingerprint(alert.labels) }) }, 'Its own page')));
       node.append(body);
       return node;
     });

@@ -3,10 +3,13 @@ const PATIENCE_MS = 8000;
 export class SignedOut extends Error {}
 class Unavailable extends Error {}
 
+// Where the page is, without the slash at its end: a reverse proxy may have it below a path. Bookmarked addresses may contain a name and a
+// password, which fetch() refuses, so that the URL is built from the origin.
+const BASE = location.origin + new URL('.', import.meta.url).pathname.replace(/\/$/, '');
+
 /** The whole answer: `data`, and `warnings` if there are any. */
 export async function ask(path, signal) {
-  // Bookmarked addresses may contain a name and a password, which fetch() refuses. Build the URL from the origin instead.
-  const response = await fetch(location.origin + path, { signal, cache: 'no-store', credentials: 'same-origin' });
+  const response = await fetch(BASE + path, { signal, cache: 'no-store', credentials: 'same-origin' });
   if (response.status === 401) throw new SignedOut();
   const answer = await response.json();
   if (answer.status !== 'success') throw new (response.status === 503 ? Unavailable : Error)(answer.error || 'HTTP status ' + response.status);

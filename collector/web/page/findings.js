@@ -34,7 +34,7 @@ export function showFindings(findings) {
       if (finding.evidence.length) body.append(el('h4', null, 'Evidence'), evidence(finding.evidence));
       if (finding.remedy) body.append(el('h4', null, 'Remedy', copyButton(finding.remedy)), el('pre', { class: 'remedy' }, finding.remedy));
       if (finding.not_assessed.length) body.append(el('h4', null, 'Not assessed'), el('ul', { class: 'small soft' }, ...finding.not_assessed.map((t) => el('li', null, t))));
-      body.append(el('p', { class: 'soft small' }, 'Since ' + new Date(finding.since).toLocaleString() + '. ', el('a', { href: '/finding?' + new URLSearchParams({ id: finding.id, subject: finding.subject }) }, 'Its own page')));
+      body.append(el('p', { class: 'soft small' }, 'Since ' + new Date(finding.since).toLocaleString() + '. ', el('a', { href: 'finding?' + new URLSearchParams({ id: finding.id, subject: finding.subject }) }, 'Its own page')));
       node.append(body);
       return node;
     });

@@ -114,7 +114,7 @@ def test_a_chart_is_enlarged():
     shown = [round(y, 3) for y in line if y is not None]
     assert set(shown) == {0.25} and 60 < line.count(None) < 110, line
     link = browser.value("document.querySelector('dialog a').getAttribute('href')")
-    assert link.startswith("/graph?g0.expr=1+-+sum+by") and "g0.tab=0" in link, link
+    assert link.startswith("graph?g0.expr=1+-+sum+by") and "g0.tab=0" in link, link
     browser.press("Escape")
     browser.until("!document.querySelector('dialog').open")
     assert browser.value("document.activeElement.getAttribute('aria-label')").startswith("CPU of web-02")

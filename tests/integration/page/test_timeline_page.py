@@ -69,13 +69,13 @@ def test_what_happened_then():
     stamp = lambda ms: time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ms / 1000))  # noqa: E731
     visit(**{"from": stamp(now - 3 * DAY - 10 * MINUTE), "to": stamp(now - 3 * DAY + 10 * MINUTE)})
     assert rows() == ["finding over: Finding F4 on web-02 is gone", "finding: Finding F4 on web-02 stands"], rows()
-    assert browser.value("document.querySelector('#events a').getAttribute('href')") == "/finding?id=F4&subject=web-02"
+    assert browser.value("document.querySelector('#events a').getAttribute('href')") == "finding?id=F4&subject=web-02"
 
 
 def test_a_link_leads_to_the_alert():
     visit()
-    href = browser.until("document.querySelector('#events a[href^=\"/alert\"]')?.getAttribute('href')")
-    browser.call("Page.navigate", url=f"http://127.0.0.1:{collector.people_port}{href}")
+    href = browser.until("document.querySelector('#events a[href^=\"alert\"]')?.getAttribute('href')")
+    browser.call("Page.navigate", url=f"http://127.0.0.1:{collector.people_port}/{href}")
     browser.until(f"document.querySelector('#headline')?.textContent === {json.dumps(EVIL + ' is over')}")
     assert browser.complaints() == ""
 

@@ -29,7 +29,7 @@ class Sink:
                 self.end_headers()
                 self.wfile.write(b"{}")
 
-            do_GET = do_POST
+            do_GET = do_PUT = do_POST
 
             def log_message(self, *_):
                 pass

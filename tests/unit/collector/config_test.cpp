@@ -62,6 +62,13 @@ TEST_CASE("An empty file means the defaults") {
     CHECK(config.externalUrl() == "http://127.0.0.1:9765");
 }
 
+TEST_CASE("The external URL begins every link") {
+    const auto config = read("http: { external_url: \"https://ops.example.org:8443/a/lapwing/\" }");
+    CHECK(config.externalUrl() == "https://ops.example.org:8443/a/lapwing");
+    CHECK(read("http: { external_url: \"https://ops.example.org/\" }").externalUrl() ==
+          "https://ops.example.org");
+}
+
 TEST_CASE("Every key is read") {
     const auto config = read(R"(
 host: monitor

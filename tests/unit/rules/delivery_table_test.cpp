@@ -398,11 +398,14 @@ TEST_CASE("a mail about a finding has its title in the subject, and repeats no t
     CHECK(notify::mailBody(notification, "") ==
           "FIRING: Critical finding F2 (confirmed): MySQL is open\nsince 2023-11-14T22:13:20.000Z\n\n"
           "description: attempt from web-02: it connected. More.\nnext_step: nft - more\n"
-          "labels: {alertname=\"CriticalFinding\", instance=\"web-01\"}\n\n");
+          "labels: {alertname=\"CriticalFinding\", instance=\"web-01\"}\n"
+          "to silence it, on the collector's machine: sudo lapwing-collector silence 1h --matcher "
+          "'alertname=\"CriticalFinding\"' --matcher 'instance=\"web-01\"' --comment 'WHY'\n\n");
     CHECK(notify::mailBody(notification, "http://mon")
               .find("web-01\"}\npage: http://mon/alert?name=CriticalFinding&fingerprint=" +
-                    notify::fingerprint(notification.alerts[0].labels) + "\n\nhttp://mon\n") !=
+                    notify::fingerprint(notification.alerts[0].labels) + "\nto silence it") !=
           std::string::npos);
+    CHECK(notify::mailBody(notification, "http://mon").ends_with("'WHY'\n\nhttp://mon\n"));
     notification.alerts.push_back(alert("CriticalFinding", "web-02"));
     notification.alerts[0].annotations.set("title", std::string(199, 'x'));
     CHECK(notify::mailSubject(notification).size() == 200);
@@ -662,4 +665,90 @@ TEST_CASE("the table says what the receiver was told of an alert") {
     CHECK(table.told(of)->firing);
     CHECK(!table.told(of)->waiting);
     CHECK(!table.told(notify::fingerprint(alert("A", "y").labels)));
+}
+
+TEST_CASE("an alert of another route is kept for inhibitions alone") {
+    DeliveryTable table({});
+    const auto none = [](const Labels&) { return false; };
+    const auto all = [](const Labels&) { return true; };
+    table.put(alert("A", "x"), kNow);
+    CHECK(table.route(none, kNow));
+    CHECK_FALSE(table.route(none, kNow));
+    CHECK(table.waiting() == 0);
+    CHECK_FALSE(table.due(kNow + 5 * kHour));
+    // The route leads here now.
+    CHECK(table.route(all, kNow + 1000));
+    const auto sent = table.due(kNow + 1000);
+    CHECK(names(sent) == Names{"+x"});
+    table.accept(*sent, kNow + 1000);
+    // And away again: nothing is repeated, and the end is told where the beginning was.
+    CHECK(table.route(none, kNow + 2000));
+    CHECK_FALSE(table.due(kNow + 20 * kHour));
+    table.put(alert("A", "x", false), kNow + 3000);
+    CHECK_FALSE(table.route(none, kNow + 3000));
+    const auto end = table.due(kNow + 3000);
+    CHECK(names(end) == Names{"-x"});
+    table.accept(*end, kNow + 3000);
+    CHECK_FALSE(table.told(notify::fingerprint(alert("A", "x").labels)));
+}
+
+TEST_CASE("the end of an alert of another route is told to nobody who knew nothing of it") {
+    DeliveryTable table({});
+    const auto none = [](const Labels&) { return false; };
+    table.put(alert("A", "x"), kNow);
+    table.put(alert("A", "y"), kNow);
+    table.route(none, kNow);
+    table.put(alert("A", "x", false), kNow + 1000);
+    table.lapse(kNow + kHour);
+    table.route(none, kNow + kHour);
+    CHECK_FALSE(table.due(kNow + kHour));
+    CHECK_FALSE(table.told(notify::fingerprint(alert("A", "x").labels)));
+    CHECK_FALSE(table.told(notify::fingerprint(alert("A", "y").labels)));
+}
+
+TEST_CASE("a failure counts from the first attempt, through a restart, and ends with the delivery") {
+    DeliveryTable table({});
+    const auto labels = alert("A", "x").labels;
+    table.put(alert("A", "x"), kNow);
+    CHECK(table.failures().empty());
+    const auto first = *table.due(kNow);
+    table.noteFailure(first, kNow + 10);
+    table.noteFailure(first, kNow + 5000);
+    CHECK(table.failures() == notify::Failures{{labels, kNow + 10}});
+
+    DeliveryTable later({});
+    REQUIRE(later.restore(table.save(), kNow + 60'000));
+    CHECK(later.failures() == notify::Failures{{labels, kNow + 10}});
+    later.accept(*later.due(kNow + 60'000), kNow + 60'000);
+    CHECK(later.failures().empty());
+    // A repetition that fails is none: the receiver knows of the alert.
+    later.noteFailure(*later.due(kNow + 5 * kHour), kNow + 5 * kHour);
+    CHECK(later.failures().empty());
+}
+
+TEST_CASE("what waits for a receiver that cannot be reached fails with it") {
+    DeliveryTable::Options options;
+    options.group_wait_ms = 10'000;
+    DeliveryTable table(options);
+    table.put(alert("A", "x"), kNow);
+    table.noteUnreached(kNow - 60'000, kNow + 5000);
+    CHECK(table.failures().empty());  // it is not due yet
+    table.noteUnreached(kNow - 60'000, kNow + 10'000);
+    CHECK(table.failures() == notify::Failures{{alert("A", "x").labels, kNow - 60'000}});
+    table.mute([](const Labels&) { return true; }, {}, kNow + 11'000);
+    CHECK(table.failures().empty());
+}
+
+TEST_CASE("an alert that was given up has failed for good, until it is accepted") {
+    DeliveryTable table({});
+    table.put(alert("A", "x"), kNow);
+    auto at = kNow;
+    const notify::DeliveryFailure refused{notify::DeliveryFailure::Kind::refused, "no", {}};
+    for (int i = 0; i < 3; ++i, at += 60'000) {
+        table.reject(*table.due(at), refused, at);
+    }
+    CHECK(table.failures() == notify::Failures{{alert("A", "x").labels, 0}});
+    at += kHour;
+    table.accept(*table.due(at), at);
+    CHECK(table.failures().empty());
 }

@@ -268,7 +268,7 @@ TEST_CASE("a webhook's URL comes from a file, and no message repeats it") {
     secret(folder, "url", "http://hooks.example.org/hidden");
     config.webhook[0].bearer_token_file = secret(folder, "token", "s3cret");
     CHECK(notify::sendTest(config)[0].result.error().message ==
-          "the token of " + folder.path("token") + " is not sent in clear: use https");
+          "the secret of " + folder.path("token") + " is not sent in clear: use https");
 }
 
 TEST_CASE("a silenced alert is not sent until the silence ends") {
@@ -460,8 +460,8 @@ inhibit: [ { source: "severity critical", equal: [ instance ] } ]
               "c.yaml:4:7: unknown key \"uri\" in webhook[2]; did you mean \"url\"?",
               "c.yaml:4:5: webhook[2] needs a url",
               "c.yaml:5:" + std::to_string(48 + token.size()) +
-                  ": webhook[3].format must be alertmanager, slack, teams, discord, ntfy, telegram or "
-                  "pagerduty",
+                  ": webhook[3].format must be alertmanager, slack, teams, discord, ntfy, telegram, "
+                  "pagerduty or template",
               "c.yaml:5:12: webhook[3] has both url and url_file",
               "c.yaml:6:60: webhook[4] would send the token in clear: use https, or a loopback address",
               "c.yaml:7:54: webhook[5].bearer_token_file: reading " + readable +

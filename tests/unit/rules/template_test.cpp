@@ -250,5 +250,9 @@ TEST_CASE("each function of Go's and of Prometheus' templates is known and does 
     for (const auto& function : rules::templateFunctions()) {
         CHECK(known.insert(function.name).second);
     }
+    // Prometheus has no toJson, so rules have none.
+    expected.insert("toJson");
     CHECK(known == expected);
+    CHECK_FALSE(rules::Template::parse("{{ toJson 1 }}"));
+    CHECK(rules::Template::parse("{{ toJson 1 }}", rules::TemplateUse::notifications));
 }

@@ -9,7 +9,7 @@ let loading = null;
 
 function library() {
   loading ??= new Promise((resolve, reject) => {
-    const script = el('script', { src: '/chart.min.js' });
+    const script = el('script', { src: 'chart.min.js' });
     script.addEventListener('load', () => resolve(window.Chart));
     script.addEventListener('error', () => {
       loading = null;

@@ -3,7 +3,7 @@ import { alertTitle } from '../alerts.js';
 import { get } from '../api.js';
 import { $, el, part as once } from '../dom.js';
 import { severityKind, since } from '../words.js';
-import { command, course, follow, headline, lastSeen, moment, part, selector, silenceCommand } from './detail.js';
+import { acceptCommand, command, course, follow, headline, lastSeen, moment, part, selector, silenceCommand } from './detail.js';
 import { fingerprint } from './fingerprint.js';
 
 const BEFORE = 3600;
@@ -50,12 +50,20 @@ const TEXTS = [['evidence', 'Evidence'], ['cause', 'Cause'], ['next_step', 'Next
 const SHOWN = ['summary', 'description', 'title', ...TEXTS.map(([key]) => key)];
 
 function toldText(each) {
+  if (each.role === 'alternative' && each.told === 'nothing') return 'is the alternative: it is told if a receiver of the route fails';
   if (!each.known) return 'knows nothing of it';
   if (each.given_up) return 'refused the message, and the collector gave up';
   const parts = [each.at ? (each.told === 'firing' ? 'was told that it fires, at ' : 'was told that it ended, at ') + moment(each.at) : 'was not told yet'];
   if (each.muted) parts.push('muted: silenced, accepted, or explained by another alert');
   if (each.waiting) parts.push('there is news that it has not accepted');
+  if (each.role === 'alternative') parts.push('as the alternative');
+  if (each.role === 'none') parts.push('its route has changed, so it is told the end only');
   return parts.join('; ');
+}
+
+/** A receiver that no route leads this alert to, and that was told nothing of it, does not matter here. */
+function matters(each) {
+  return each.role !== 'none' || each.told !== 'nothing';
 }
 
 function troubleText({ trouble, given_up: refused }) {
@@ -65,17 +73,18 @@ function troubleText({ trouble, given_up: refused }) {
 
 function tellings(told) {
   if (told.length === 0) return part('Who was told', el('p', { class: 'note' }, 'No receiver is configured (notify in collector.yaml): nobody is told.'));
-  return part('Who was told', el('ul', { class: 'evidence small' }, ...told.map((each) => el('li', null, el('span', { class: 'source' }, each.receiver), toldText(each) + troubleText(each) + '.'))));
+  return part('Who was told', el('ul', { class: 'evidence small' }, ...told.filter(matters).map((each) => el('li', null, el('span', { class: 'source' }, each.receiver), toldText(each) + troubleText(each) + '.'))));
 }
 
 function silencing(labels) {
   const { severity, ...rest } = labels;
-  return part('Silence it', command(silenceCommand(rest), 'On the collector\u2019s machine. No notification is sent for an hour: '));
+  return [part('Silence it', command(silenceCommand(rest), 'On the collector\u2019s machine. No notification is sent for an hour: ')),
+    labels.id && labels.subject ? part('Let the finding stand', command(acceptCommand(labels.id, labels.subject), 'On the collector\u2019s machine. It is told to nobody for 30 days, unless it becomes worse: ')) : ''];
 }
 
 function findingNote(labels) {
   if (!labels.id || !labels.subject) return null;
-  return el('p', null, el('a', { href: '/finding?' + new URLSearchParams({ id: labels.id, subject: labels.subject }) }, 'The finding ' + labels.id + ' on ' + labels.subject));
+  return el('p', null, el('a', { href: 'finding?' + new URLSearchParams({ id: labels.id, subject: labels.subject }) }, 'The finding ' + labels.id + ' on ' + labels.subject));
 }
 
 function showActive({ alert, rule }, told) {
@@ -96,7 +105,7 @@ function showActive({ alert, rule }, told) {
       ...TEXTS.filter(([key]) => annotations[key]).map(([key, title]) => part(title, el('pre', { class: 'remedy' }, annotations[key]))),
       findingNote(labels) || '',
       ...Object.entries(annotations).filter(([key]) => !SHOWN.includes(key)).map(([key, value]) => part(key, el('p', null, value))),
-      tellings(told), silencing(labels), part('Labels', labelList(labels)),
+      tellings(told), ...silencing(labels), part('Labels', labelList(labels)),
     ];
   });
   return drawCourse(rule.query, Math.max(Date.parse(alert.activeAt) / 1000 - BEFORE, now - LONGEST), now, labels,

@@ -22,6 +22,9 @@ export function silenceCommand(labels) {
   return 'sudo lapwing-collector silence 1h' + matchers.join('') + " --comment 'WHY'";
 }
 
+/** The command that accepts a finding. */
+export const acceptCommand = (id, subject) => 'sudo lapwing-collector accept ' + shellQuoted(id) + ' ' + shellQuoted(subject) + " --until 30d --reason 'WHY'";
+
 export function headline(kind, text, subline) {
   $('state').className = 'state is-' + kind;
   if ($('headline').textContent !== text) $('headline').textContent = text;
@@ -41,7 +44,7 @@ export async function course(expression, start, end, fits, words) {
   const first = last - Math.floor((end - start) / step) * step;
   const answer = await ask('/api/v1/query_range?limit=1000&query=' + encodeURIComponent(expression) + '&start=' + first + '&end=' + last + '&step=' + step);
   const series = answer.data.result.filter(({ metric }) => fits(metric)).slice(0, 10).map(({ metric, values }) => ({ name: lineName(metric), points: pointsOf(values, first, last, step) }));
-  const link = el('a', { href: '/graph?' + new URLSearchParams({ 'g0.expr': expression, 'g0.tab': '0', 'g0.range_input': formatDuration(last - first), 'g0.end_input': formatTime(last) }) }, 'Open the expression');
+  const link = el('a', { href: 'graph?' + new URLSearchParams({ 'g0.expr': expression, 'g0.tab': '0', 'g0.range_input': formatDuration(last - first), 'g0.end_input': formatTime(last) }) }, 'Open the expression');
   $('chart-part').hidden = false;
   if (drawn) drawn.close();
   drawn = null;

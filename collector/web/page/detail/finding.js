@@ -2,7 +2,7 @@
 import { get } from '../api.js';
 import { $, copyButton, el, evidence, part as once } from '../dom.js';
 import { severityKind, since } from '../words.js';
-import { command, course, follow, headline, lastSeen, moment, part, selector, silenceCommand } from './detail.js';
+import { acceptCommand, command, course, follow, headline, lastSeen, moment, part, selector, silenceCommand } from './detail.js';
 
 const SPAN = 7 * 86400;
 const CHART_AGAIN_MS = 20000;
@@ -43,6 +43,7 @@ async function refresh() {
     finding.evidence.length ? part('Evidence', evidence(finding.evidence)) : '',
     finding.remedy ? part('Next step', el('p', { class: 'small' }, 'The remedy', copyButton(finding.remedy)), el('pre', { class: 'remedy' }, finding.remedy)) : '',
     finding.not_assessed.length ? part('Not assessed', el('ul', { class: 'small' }, ...finding.not_assessed.map((text) => el('li', null, text)))) : '',
+    finding.acceptance ? '' : part('Let it stand', command(acceptCommand(id, subject), 'On the collector\u2019s machine. It is shown as accepted and told to nobody for 30 days, unless it becomes worse: ')),
     part('Silence its alerts', command(silenceCommand({ id, subject }), 'On the collector\u2019s machine. No notification is sent for an hour: ')),
   ]);
   return drawCourse(now);

@@ -26,5 +26,5 @@ export function writeAddress(panels) {
     if (panel.end !== null) put('end_input', formatTime(panel.end));
     if (panel.step !== null) put('step_input', String(panel.step));
   });
-  return '/graph?' + parameters;
+  return 'graph?' + parameters;
 }

@@ -53,7 +53,7 @@ async function enlarge(measure, instance, points, question) {
   const place = el('div', { class: 'chart' });
   const title = measure.title + ' of ' + instance;
   const close = el('button', { type: 'button' }, 'Close');
-  const link = '/graph?' + new URLSearchParams({ 'g0.expr': single(measure, instance, question), 'g0.tab': '0', 'g0.range_input': formatDuration(question.end - question.start),
+  const link = 'graph?' + new URLSearchParams({ 'g0.expr': single(measure, instance, question), 'g0.tab': '0', 'g0.range_input': formatDuration(question.end - question.start),
     'g0.end_input': formatTime(question.end), 'g0.step_input': String(question.step) });
   dialog.replaceChildren(el('div', { class: 'top' }, el('h2', { id: 'large-title' }, title), close), place,
     el('p', { class: 'small soft' }, pointText(question) + ' ', el('a', { href: link }, 'Open the expression')));
@@ -140,7 +140,7 @@ function showControls() {
   }
   const end = shown.end ?? Date.now() / 1000;
   const range = shown.end === null ? { range: formatDuration(shown.seconds) } : { from: formatTime(end - shown.seconds), to: formatTime(end) };
-  $('history-events').replaceChildren(shown.seconds <= LONGEST_TIMELINE ? el('a', { href: '/timeline?' + new URLSearchParams(range) }, 'What happened in this time?') : '');
+  $('history-events').replaceChildren(shown.seconds <= LONGEST_TIMELINE ? el('a', { href: 'timeline?' + new URLSearchParams(range) }, 'What happened in this time?') : '');
   $('from').value = toLocalInput(end - shown.seconds);
   $('to').value = toLocalInput(end);
 }

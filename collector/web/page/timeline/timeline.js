@@ -29,12 +29,12 @@ function readAddress() {
 
 function writeAddress() {
   const parameters = shown.end === null ? { range: formatDuration(shown.seconds) } : { from: formatTime(shown.end - shown.seconds), to: formatTime(shown.end) };
-  history.replaceState(null, '', '/timeline?' + new URLSearchParams(parameters));
+  history.replaceState(null, '', 'timeline?' + new URLSearchParams(parameters));
 }
 
 function pageOf(event) {
-  if (event.kind.startsWith('alert_')) return '/alert?' + new URLSearchParams({ name: event.labels.alertname, fingerprint: fingerprint(event.labels) });
-  return event.kind.startsWith('finding_') ? '/finding?' + new URLSearchParams({ id: event.labels.id, subject: event.labels.subject }) : null;
+  if (event.kind.startsWith('alert_')) return 'alert?' + new URLSearchParams({ name: event.labels.alertname, fingerprint: fingerprint(event.labels) });
+  return event.kind.startsWith('finding_') ? 'finding?' + new URLSearchParams({ id: event.labels.id, subject: event.labels.subject }) : null;
 }
 
 function row(event) {
