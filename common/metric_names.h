@@ -303,6 +303,13 @@ inline constexpr const char* kReplicationEvenInSeconds = "lapwing_replication_ev
 /// {replica, primary, channel, cause, summary, next_step}
 inline constexpr const char* kReplicationAdviceInfo = "lapwing_replication_advice_info";
 
+// systemd's units (job units).
+inline constexpr const char* kUnitResultInfo = "lapwing_unit_result_info";               ///< {name, result}
+inline constexpr const char* kUnitCpuSecondsTotal = "lapwing_unit_cpu_seconds_total";    ///< {name}
+inline constexpr const char* kUnitMemoryBytes = "lapwing_unit_memory_bytes";             ///< {name}
+inline constexpr const char* kUnitMemoryLimitBytes = "lapwing_unit_memory_limit_bytes";  ///< {name}
+inline constexpr const char* kUnitOomKillsTotal = "lapwing_unit_oom_kills_total";        ///< {name}
+
 }  // namespace lapwing::metric
 
 /// Names of the exporters that probes replace, as far as the analysis reads them.

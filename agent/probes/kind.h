@@ -64,6 +64,7 @@ ProbeKind firewallProbe();
 ProbeKind keepalivedProbe();
 ProbeKind inventoryProbe();
 ProbeKind logsProbe();
+ProbeKind unitsProbe();
 ProbeKind textfileProbe();
 ProbeKind scrapeProbe();
 

@@ -16,6 +16,7 @@ std::vector<ProbeKind> probeKinds() {
         keepalivedProbe(),  //
         inventoryProbe(),   //
         logsProbe(),        //
+        unitsProbe(),       //
         textfileProbe(),    //
         scrapeProbe(),
     };
