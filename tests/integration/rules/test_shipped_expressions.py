@@ -322,6 +322,8 @@ BAD = [
     ("HostMemoryLow", "warning", [("node_memory_MemAvailable_bytes", {}, 4), ("node_memory_MemTotal_bytes", {}, 100)], SERVICE, {}),
     ("HostSwaps", "warning", [("node_vmstat_pswpin", {}, [0, 50_000]), ("node_vmstat_pswpout", {}, [0, 50_000])], SERVICE, {}),
     ("OutOfMemoryKill", "critical", [("node_vmstat_oom_kill", {}, [3, 4])], SERVICE, {}),
+    ("UnitFailed", "warning", [("node_systemd_unit_state", {"state": "failed"}, 1)], {**SERVICE, "name": "name"}, {}),
+    ("UnitRestarting", "warning", [("node_systemd_service_restart_total", {}, [0, 4])], {**SERVICE, "name": "name"}, {}),
     ("HostDiskBusy", "warning", [("node_disk_io_time_seconds_total", {}, [0, 200]), ("node_pressure_io_stalled_seconds_total", {}, [0, 100])],
      {**SERVICE, "device": "device"}, {}),
     ("RaidDegraded", "critical", [("node_md_disks_required", {}, 2), ("node_md_disks", {"state": "active"}, 1)],
