@@ -310,6 +310,13 @@ inline constexpr const char* kUnitMemoryBytes = "lapwing_unit_memory_bytes";    
 inline constexpr const char* kUnitMemoryLimitBytes = "lapwing_unit_memory_limit_bytes";  ///< {name}
 inline constexpr const char* kUnitOomKillsTotal = "lapwing_unit_oom_kills_total";        ///< {name}
 
+// Commands (job exec).
+inline constexpr const char* kExecStatus = "lapwing_exec_status";             ///< {command}
+inline constexpr const char* kExecFailureInfo = "lapwing_exec_failure_info";  ///< {command, reason}
+inline constexpr const char* kExecOutputInfo = "lapwing_exec_output_info";    ///< {command, output}
+inline constexpr const char* kExecValue = "lapwing_exec_value";               ///< {command, label, unit}
+inline constexpr const char* kExecValueTotal = "lapwing_exec_value_total";    ///< {command, label}
+
 }  // namespace lapwing::metric
 
 /// Names of the exporters that probes replace, as far as the analysis reads them.

@@ -67,5 +67,6 @@ ProbeKind logsProbe();
 ProbeKind unitsProbe();
 ProbeKind textfileProbe();
 ProbeKind scrapeProbe();
+ProbeKind execProbe();
 
 }  // namespace lapwing::agent

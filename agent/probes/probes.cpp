@@ -18,7 +18,8 @@ std::vector<ProbeKind> probeKinds() {
         logsProbe(),        //
         unitsProbe(),       //
         textfileProbe(),    //
-        scrapeProbe(),
+        scrapeProbe(),      //
+        execProbe(),
     };
 }
 
