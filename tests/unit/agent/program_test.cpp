@@ -132,8 +132,9 @@ TEST_CASE("list-probes gives the reason why each probe is on or off") {
     std::ofstream(file) << "probes: { mysql: off }\n";
     const auto outcome = agent(dir, {"list-probes", "-c", file});
     CHECK(outcome.code == 0);
-    for (const char* name : {"node ", "nginx ", "app ", "haproxy ", "mysql ", "sockets ", "firewall ",
-                             "keepalived ", "inventory ", "logs ", "units ", "textfile ", "scrape ", "exec "}) {
+    for (const char* name :
+         {"node ", "nginx ", "app ", "haproxy ", "mysql ", "sockets ", "firewall ", "keepalived ",
+          "inventory ", "logs ", "units ", "textfile ", "scrape ", "exec "}) {
         CHECK(contains(outcome.out, std::string("\n") + name));
     }
     CHECK(contains(outcome.out, "off (configured)"));
