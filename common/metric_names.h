@@ -310,6 +310,20 @@ inline constexpr const char* kReplicationEvenInSeconds = "lapwing_replication_ev
 /// {replica, primary, channel, cause, summary, next_step}
 inline constexpr const char* kReplicationAdviceInfo = "lapwing_replication_advice_info";
 
+// systemd's units (job units).
+inline constexpr const char* kUnitResultInfo = "lapwing_unit_result_info";               ///< {name, result}
+inline constexpr const char* kUnitCpuSecondsTotal = "lapwing_unit_cpu_seconds_total";    ///< {name}
+inline constexpr const char* kUnitMemoryBytes = "lapwing_unit_memory_bytes";             ///< {name}
+inline constexpr const char* kUnitMemoryLimitBytes = "lapwing_unit_memory_limit_bytes";  ///< {name}
+inline constexpr const char* kUnitOomKillsTotal = "lapwing_unit_oom_kills_total";        ///< {name}
+
+// Commands (job exec).
+inline constexpr const char* kExecStatus = "lapwing_exec_status";             ///< {command}
+inline constexpr const char* kExecFailureInfo = "lapwing_exec_failure_info";  ///< {command, reason}
+inline constexpr const char* kExecOutputInfo = "lapwing_exec_output_info";    ///< {command, output}
+inline constexpr const char* kExecValue = "lapwing_exec_value";               ///< {command, label, unit}
+inline constexpr const char* kExecValueTotal = "lapwing_exec_value_total";    ///< {command, label}
+
 }  // namespace lapwing::metric
 
 /// Names of the exporters that probes replace, as far as the analysis reads them.

@@ -165,7 +165,7 @@ ProbeContext contextOf(const AgentConfig& agent) {
 
 /// Whether a job is a probe's, or of Lapwing itself. Rules and findings go by it.
 bool isTaken(const std::string& job, const std::vector<std::string>& probes) {
-    const auto others = {"agent", "collector", "exec", "site", "units"};
+    const auto others = {"agent", "collector", "site"};
     return std::find(probes.begin(), probes.end(), job) != probes.end() ||
            std::find(others.begin(), others.end(), job) != others.end();
 }

@@ -64,7 +64,9 @@ ProbeKind firewallProbe();
 ProbeKind keepalivedProbe();
 ProbeKind inventoryProbe();
 ProbeKind logsProbe();
+ProbeKind unitsProbe();
 ProbeKind textfileProbe();
 ProbeKind scrapeProbe();
+ProbeKind execProbe();
 
 }  // namespace lapwing::agent

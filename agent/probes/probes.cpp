@@ -16,8 +16,10 @@ std::vector<ProbeKind> probeKinds() {
         keepalivedProbe(),  //
         inventoryProbe(),   //
         logsProbe(),        //
+        unitsProbe(),       //
         textfileProbe(),    //
-        scrapeProbe(),
+        scrapeProbe(),      //
+        execProbe(),
     };
 }
 

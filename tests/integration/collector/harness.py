@@ -18,7 +18,7 @@ import urllib.parse
 PROGRAM = os.path.join(os.environ.get("LAPWING_BIN", "build/dev/bin"), "lapwing-collector")
 LONG = os.environ.get("LAPWING_LONG") == "1"  # the slow variants are wanted
 NAME = "lapwing-collector"  # what the collector's certificate says
-PROBES = ("node", "nginx", "app", "haproxy", "mysql", "sockets", "firewall", "keepalived", "inventory", "logs", "textfile", "scrape")
+PROBES = ("node", "nginx", "app", "haproxy", "mysql", "sockets", "firewall", "keepalived", "inventory", "logs", "units", "textfile", "scrape")
 
 
 def varint(value):

@@ -205,7 +205,7 @@ class Server:
         os.makedirs(data, exist_ok=True)
         os.chown(data, NOBODY, NOBODY)
         config = os.path.join(self.directory, "agent.yaml")
-        off = "".join(f"  {name}: off\n" for name in ("node", "nginx", "app", "haproxy", "sockets", "firewall", "keepalived", "inventory", "logs", "textfile"))
+        off = "".join(f"  {name}: off\n" for name in ("node", "nginx", "app", "haproxy", "sockets", "firewall", "keepalived", "inventory", "logs", "units", "textfile"))
         with open(config, "w") as out:
             out.write(f"host: {self.host}\ndata: {data}\nstatus_socket: {data}/s\nsnapshot: {data}/none\ncanary: off\n"
                       f"attempts: off\ncollector: {{ url: 'https://{self.collector_address}:{site.agents_port}', ca: {bundle}, "

@@ -121,6 +121,8 @@ EXPORTERS = {
     "node_pressure_io_stalled_seconds_total": "",
     "node_pressure_io_waiting_seconds_total": "",
     "node_pressure_memory_waiting_seconds_total": "",
+    "node_systemd_service_restart_total": "name",
+    "node_systemd_unit_state": "name state type",
     "node_textfile_scrape_error": "",
     "node_vmstat_oom_kill": "",
     "node_vmstat_pswpin": "",

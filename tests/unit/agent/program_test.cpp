@@ -55,7 +55,7 @@ std::string writeConfig(const TempDir& dir, const FakeCollector& collector, cons
 
 constexpr const char* kNodeAlone =
     "  { nginx: off, app: off, haproxy: off, mysql: off, sockets: off, firewall: off, keepalived: off, "
-    "inventory: off, logs: off, textfile: off }\n";
+    "inventory: off, logs: off, units: off, textfile: off }\n";
 
 /// The inodes of the process's open sockets.
 std::set<std::string> socketsOf(int pid) {
@@ -132,8 +132,9 @@ TEST_CASE("list-probes gives the reason why each probe is on or off") {
     std::ofstream(file) << "probes: { mysql: off }\n";
     const auto outcome = agent(dir, {"list-probes", "-c", file});
     CHECK(outcome.code == 0);
-    for (const char* name : {"node ", "nginx ", "app ", "haproxy ", "mysql ", "sockets ", "firewall ",
-                             "keepalived ", "inventory ", "logs ", "textfile ", "scrape "}) {
+    for (const char* name :
+         {"node ", "nginx ", "app ", "haproxy ", "mysql ", "sockets ", "firewall ", "keepalived ",
+          "inventory ", "logs ", "units ", "textfile ", "scrape ", "exec "}) {
         CHECK(contains(outcome.out, std::string("\n") + name));
     }
     CHECK(contains(outcome.out, "off (configured)"));
@@ -285,7 +286,7 @@ TEST_CASE("a hung probe is up 0, and delays neither other probes nor the end") {
     ScriptServer silent([](Peer& peer) { peer.hang(); });
     const auto file = writeConfig(dir, collector,
                                   "  { app: off, haproxy: off, mysql: off, sockets: off, firewall: off, "
-                                  "keepalived: off, inventory: off, logs: off, textfile: off,\n"
+                                  "keepalived: off, inventory: off, logs: off, units: off, textfile: off,\n"
                                   "    nginx: [ { url: '" +
                                       silent.url() + "/' } ] }\n");
     const TempDir run_dir;
