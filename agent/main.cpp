@@ -64,6 +64,11 @@ int run(int argc, char** argv) {
                      "HOST:PORT of the collector, tried before the invitation's; repeatable")
         ->allow_extra_args(false);
     joining->add_flag("--no-start", no_start, "Write the files, but enable and start no unit");
+    auto* applying =
+        joining->add_flag("--apply", request.apply,
+                          "Also make the changes by which Nginx and the database can be watched: "
+                          "shows each, and asks");
+    joining->add_flag("--yes", request.yes, "With --apply: make them without asking")->needs(applying);
     joining
         ->add_option("--wait", request.wait_s,
                      "Seconds for the first acknowledged samples; default: 60, and 0 with --no-start")

@@ -13,6 +13,7 @@
 #include "agent/cli/commands.h"
 #include "agent/config/config.h"
 #include "agent/join/advice.h"
+#include "agent/join/apply.h"
 #include "agent/join/membership.h"
 #include "agent/status/socket.h"
 #include "common/config/reader.h"
@@ -85,8 +86,21 @@ bool started() {
     return done.has_value();
 }
 
-/// Waits for acknowledged samples, and prints what is watched.
-int watch(const AgentConfig& agent, const std::string& url, const std::string& directory, int seconds) {
+/// The status once each probe has run, or after the time of a first round.
+std::string afterFirstRound(const AgentConfig& agent, std::string status) {
+    const auto round = Clock::now() + kFirstRound;
+    while (!hasProbed(status) && Clock::now() < round) {
+        std::this_thread::sleep_for(kLook);
+        if (auto newer = readStatus(agent.status_socket, kLook * 4)) {
+            status = std::move(*newer);
+        }
+    }
+    return status;
+}
+
+/// The agent's status once the collector has acknowledged samples. Errors: one line that says why it has
+/// none.
+Expected<std::string> delivering(const AgentConfig& agent, const std::string& url, int seconds) {
     const auto until = Clock::now() + std::chrono::seconds(seconds);
     std::string why = "no agent is running";
     for (; Clock::now() < until; std::this_thread::sleep_for(kLook)) {
@@ -95,27 +109,73 @@ int watch(const AgentConfig& agent, const std::string& url, const std::string& d
             why = status.error().message;
             continue;
         }
-        if (!hasDelivered(*status, url)) {
-            const auto trouble = troubleOf(*status);
-            why = trouble.empty() ? "it has delivered nothing yet" : trouble;
-            continue;
+        if (hasDelivered(*status, url)) {
+            return afterFirstRound(agent, std::move(*status));
         }
-        fmt::print("The collector has acknowledged its first samples.\n");
-        const auto round = Clock::now() + kFirstRound;
-        while (!hasProbed(*status) && Clock::now() < round) {
-            std::this_thread::sleep_for(kLook);
-            if (auto newer = readStatus(agent.status_socket, kLook * 4)) {
-                *status = std::move(*newer);
-            }
-        }
-        std::fputs(adviceOf(*status, Installed::here(), directory).c_str(), stdout);
-        return kFine;
+        const auto trouble = troubleOf(*status);
+        why = trouble.empty() ? "it has delivered nothing yet" : trouble;
     }
-    fmt::print(stderr,
-               "The server has joined, but the collector has acknowledged no samples within {} s: {}\n"
-               "See `lapwing-agent status` and `journalctl -u lapwing-agent`\n",
-               seconds, why);
-    return kDegraded;
+    return fail(ErrorKind::timeout, why);
+}
+
+bool agreed(bool yes) {
+    if (yes) {
+        return true;
+    }
+    if (::isatty(STDIN_FILENO) != 1) {
+        fmt::print("Not made: there is nobody to ask (--yes makes it without asking).\n");
+        return false;
+    }
+    fmt::print("Make this change? [y/N] ");
+    std::fflush(stdout);
+    std::string line;
+    std::getline(std::cin, line);
+    return line == "y" || line == "Y" || line == "yes";
+}
+
+/// Shows each change and makes it if the person agrees. Returns whether any was made.
+bool makeChanges(const std::string& status, const std::string& config_file, bool yes) {
+    const auto installed = Installed::here();
+    const auto places = ApplyPlaces::beside(config_file);
+    bool changed = false;
+    for (const auto& offer : offersOf(status, installed, places, config_file)) {
+        fmt::print("\n{} --apply would change:\n{}", offer.reason, offer.shown);
+        if (!offer.obstacle.empty()) {
+            fmt::print("Not made: {}.\n", offer.obstacle);
+        } else if (agreed(yes)) {
+            const auto done = apply(offer, installed, places);
+            fmt::print("{}\n", done ? "Made. `lapwing-agent leave` takes it back."
+                                    : "Not made: " + done.error().message);
+            changed = changed || done.has_value();
+        }
+    }
+    return changed;
+}
+
+/// Waits for acknowledged samples, changes what `request` lets it, and prints what is watched.
+int watch(const AgentConfig& agent, const std::string& url, const JoinFiles& files,
+          const JoinRequest& request, int seconds) {
+    auto status = delivering(agent, url, seconds);
+    if (status) {
+        fmt::print("The collector has acknowledged its first samples.\n");
+        if (request.apply && makeChanges(*status, files.config, request.yes)) {
+            fmt::print("\n");
+            if (const auto restarted = systemctl("restart"); !restarted) {
+                return refuse(restarted.error());
+            }
+            status = delivering(agent, url, seconds);
+        }
+    }
+    if (!status) {
+        fmt::print(stderr,
+                   "The server has joined, but the collector has acknowledged no samples within {} s: {}\n"
+                   "See `lapwing-agent status` and `journalctl -u lapwing-agent`\n",
+                   seconds, status.error().message);
+        return kDegraded;
+    }
+    const auto directory = std::filesystem::path(files.fragment).parent_path().string();
+    std::fputs(adviceOf(*status, Installed::here(), directory).c_str(), stdout);
+    return kFine;
 }
 
 /// The name of the command, of the invitation, of the configuration, or of the machine.
@@ -133,6 +193,13 @@ std::string nameOf(const JoinRequest& request, const JoinString& join, const std
 }  // namespace
 
 int join(const std::string& config_file, const JoinRequest& request) {
+    if (request.apply && (::geteuid() != 0 || !request.start || request.wait_s == 0 || !hasSystemd())) {
+        fmt::print(
+            stderr,
+            "--apply changes services that systemd runs, after a look at what the agent sees: it needs root "
+            "and systemd, and neither --no-start nor --wait 0\n");
+        return kUsage;
+    }
     const auto invitation = JoinString::parse(request.text == "-" ? typedLine() : request.text);
     if (!invitation) {
         return refuse(invitation.error());
@@ -185,15 +252,30 @@ int join(const std::string& config_file, const JoinRequest& request) {
         return kDegraded;
     }
     const int wait = request.wait_s >= 0 ? request.wait_s : systemd ? kUsualWait : 0;
-    const auto directory = std::filesystem::path(files.fragment).parent_path().string();
-    return wait == 0 ? kFine : watch(loaded.agent, membership->url, directory, wait);
+    return wait == 0 ? kFine : watch(loaded.agent, membership->url, files, request, wait);
 }
+
+namespace {
+
+/// Prints what is undone of `--apply`. False if something is left.
+bool takenBack(const std::string& config_file) {
+    const auto undone = undoApplied(ApplyPlaces::beside(config_file));
+    for (const auto& line : undone.done) {
+        fmt::print("Taken back: {}.\n", line);
+    }
+    for (const auto& line : undone.left) {
+        fmt::print(stderr, "Left: {}.\n", line);
+    }
+    return undone.left.empty();
+}
+
+}  // namespace
 
 int leave(const std::string& config_file, bool stop) {
     const auto files = JoinFiles::beside(config_file);
     if (!std::filesystem::exists(files.fragment)) {
         fmt::print("There is no {}: this server has not joined.\n", files.fragment);
-        return kFine;
+        return takenBack(config_file) ? kFine : kDegraded;
     }
     config::Reader reader;
     const auto agent = loadConfig(reader, config_file, {}).agent;
@@ -212,7 +294,7 @@ int leave(const std::string& config_file, bool stop) {
         "Removed {}.\nIts samples that were not delivered stay in {}. To remove {} on the collector: "
         "lapwing-collector forget {}\n",
         joined(*removed), agent.data, agent.host, agent.host);
-    return kFine;
+    return takenBack(config_file) ? kFine : kDegraded;
 }
 
 }  // namespace lapwing::agent

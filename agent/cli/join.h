@@ -11,7 +11,9 @@ struct JoinRequest {
     std::string host;                    ///< "": the invitation's, or else the machine's host name
     std::vector<std::string> addresses;  ///< HOST:PORT, to be tried before the invitation's
     bool start = true;                   ///< enable and start the unit
-    int wait_s = -1;                     ///< for acknowledged samples; -1: 60, and 0 without `start`
+    bool apply = false;  ///< let the agent watch what it cannot: change Nginx and the database
+    bool yes = false;    ///< without asking
+    int wait_s = -1;     ///< for acknowledged samples; -1: 60, and 0 without `start`
 };
 
 /// Joins a collector: makes a key, gets its certificate, writes the configuration, starts the agent, waits
@@ -20,7 +22,8 @@ struct JoinRequest {
 /// collector answers. After kUsage and kUnreachable everything is as before.
 int join(const std::string& config_file, const JoinRequest& request);
 
-/// Takes back what join() did: stops the unit, and removes the files. Fine if there is nothing.
+/// Takes back what join() did: stops the unit, removes the files, and undoes the changes of `--apply`. Fine
+/// if there is nothing.
 int leave(const std::string& config_file, bool stop);
 
 }  // namespace lapwing::agent

@@ -14,6 +14,8 @@
 namespace lapwing::agent {
 namespace {
 
+constexpr std::string_view kUser = "CREATE USER";
+
 struct Seen {
     bool runs = false;
     bool works = false;  ///< at least one of them
@@ -52,14 +54,12 @@ std::vector<std::string> jobsOf(const json::Document& status) {
 
 std::string nginxCommands(const std::string& directory) {
     return fmt::format(R"(cat >/etc/nginx/conf.d/lapwing.conf <<'END'
-server {{ listen 127.0.0.1:9764; location = /nginx_status {{ stub_status; access_log off; }} }}
-END
+{}END
 install -m 0644 /dev/stdin {}/20-nginx.yaml <<'END'
-probes: {{ nginx: [ {{ url: http://127.0.0.1:9764/nginx_status }} ] }}
-END
+{}END
 nginx -t && systemctl reload nginx && systemctl restart lapwing-agent
 )",
-                       directory);
+                       kNginxServer, directory, kNginxProbe);
 }
 
 std::string haproxyCommands(const std::string& directory) {
@@ -74,21 +74,25 @@ haproxy -c -f /etc/haproxy/haproxy.cfg && systemctl reload haproxy && systemctl 
 }
 
 std::string databaseCommands(bool mariadb) {
-    return mariadb ? R"(mariadb <<'END'
-CREATE USER IF NOT EXISTS lapwing@localhost IDENTIFIED VIA unix_socket WITH MAX_USER_CONNECTIONS 3;
-GRANT SLAVE MONITOR, BINLOG MONITOR, PROCESS ON *.* TO lapwing@localhost;
-END
-)"
-                   : R"(mysql --force <<'END'
-INSTALL PLUGIN auth_socket SONAME 'auth_socket.so';
-CREATE USER IF NOT EXISTS lapwing@localhost IDENTIFIED WITH auth_socket;
-GRANT REPLICATION CLIENT, PROCESS ON *.* TO lapwing@localhost;
-GRANT SELECT ON performance_schema.* TO lapwing@localhost;
-END
-)";
+    auto account = accountStatement(mariadb);
+    account.insert(account.find(kUser) + kUser.size(), " IF NOT EXISTS");
+    return (mariadb ? "mariadb <<'END'\n"
+                    : "mysql --force <<'END'\nINSTALL PLUGIN auth_socket SONAME 'auth_socket.so';\n") +
+           account + rightsStatements(mariadb) + "END\n";
 }
 
 }  // namespace
+
+std::string accountStatement(bool mariadb) {
+    return fmt::format("{} lapwing@localhost IDENTIFIED {};\n", kUser,
+                       mariadb ? "VIA unix_socket WITH MAX_USER_CONNECTIONS 3" : "WITH auth_socket");
+}
+
+std::string rightsStatements(bool mariadb) {
+    return mariadb ? "GRANT SLAVE MONITOR, BINLOG MONITOR, PROCESS ON *.* TO lapwing@localhost;\n"
+                   : "GRANT REPLICATION CLIENT, PROCESS ON *.* TO lapwing@localhost;\n"
+                     "GRANT SELECT ON performance_schema.* TO lapwing@localhost;\n";
+}
 
 Installed Installed::here() {
     const auto has = [](const char* path) { return ::access(path, X_OK) == 0; };

@@ -6,6 +6,18 @@
 
 namespace lapwing::agent {
 
+/// Where Nginx serves its status page to the agent: the content of conf.d/lapwing.conf, and of the fragment
+/// of the agent's configuration that names the page.
+inline constexpr const char* kNginxServer =
+    "server { listen 127.0.0.1:9764; location = /nginx_status { stub_status; access_log off; } }\n";
+inline constexpr const char* kNginxProbe =
+    "probes: { nginx: [ { url: http://127.0.0.1:9764/nginx_status } ] }\n";
+inline constexpr const char* kNginxStatusUrl = "http://127.0.0.1:9764";
+
+/// The statements that make the agent's account in the database, and give it its rights.
+std::string accountStatement(bool mariadb);
+std::string rightsStatements(bool mariadb);
+
 /// The programs of this host.
 struct Installed {
     bool nginx = false;

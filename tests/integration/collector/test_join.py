@@ -339,6 +339,14 @@ def test_bad_strings_and_addresses_are_refused_here(server):
         assert "no string of `lapwing-collector invite`" in error and len(error.splitlines()) == 1, (text, error)
 
 
+def test_changes_need_an_agent_to_look_at(collector, server):
+    text = collector.invite("changer")
+    assert "--apply changes services that systemd runs" in server.refused(text, "--apply", "--yes")
+    done = server.run("join", text, "--yes")
+    assert done.returncode == 2 and "--apply" in done.stderr and server.files() == server.before, done
+    assert server.join(text).returncode == 0, "the invitation is as good as before"
+
+
 def test_invite_takes_a_host_or_a_time(collector):
     assert collector.invite("--address", "203.0.113.5", "order")
     for arguments in ((), ("web-01", "--many", "10m"), ("Web",), ("--many", "soon"), ("--many", "2d"), ("web-01", "--address", ":1")):

@@ -5,7 +5,9 @@
 #include <fstream>
 
 #include "agent/join/advice.h"
+#include "agent/join/apply.h"
 #include "agent/join/membership.h"
+#include "common/digest.h"
 #include "common/files.h"
 #include "tests/unit/agent/small_disk.h"
 #include "tests/unit/catch.h"
@@ -145,4 +147,44 @@ TEST_CASE("delivery counts at the collector that was joined alone") {
     CHECK(troubleOf(status("")) == "no route");
     CHECK(hasProbed(status(probe("node", "ok"))));
     CHECK_FALSE(hasProbed(status(probe("node", "ok") + "," + probe("mysql", "waiting"))));
+}
+
+TEST_CASE("a file that exists is not replaced, and a page that somebody configured is left alone") {
+    const test::Temporary dir;
+    const ApplyPlaces places{dir.path("agent.applied"), dir.path("nginx.conf"),
+                             dir.path("agent.d/20-nginx.yaml")};
+    Installed installed;
+    installed.nginx = true;
+    std::ofstream(dir.path("agent.yaml")) << "probes: { nginx: [ { url: http://127.0.0.1:81/status } ] }\n";
+    auto offers = offersOf(status(""), installed, places, dir.path("agent.yaml"));
+    REQUIRE(offers.size() == 1);
+    CHECK(has(offers.front().shown, "stub_status"));
+    CHECK(has(offers.front().obstacle, "the configuration names a page"));
+    std::ofstream(places.nginx) << "of a person\n";
+    offers = offersOf(status(""), installed, places, dir.path("agent.yaml"));
+    CHECK(offers.front().obstacle == places.nginx + " exists already");
+    CHECK(offersOf(status(probe("nginx", "ok")), installed, places, dir.path("agent.yaml")).empty());
+    installed.nginx_stopped = true;
+    CHECK(offersOf(status(""), installed, places, dir.path("agent.yaml")).empty());
+    CHECK(*files::readFile(places.nginx) == "of a person\n");
+}
+
+TEST_CASE("only files with the content of the record are taken back") {
+    const test::Temporary dir;
+    const ApplyPlaces places{dir.path("agent.applied"), dir.path("nginx.conf"), dir.path("20-nginx.yaml")};
+    CHECK(undoApplied(places).done.empty());
+    std::ofstream(places.nginx) << "edited since\n";
+    std::ofstream(places.fragment) << kNginxProbe;
+    // Without a record, the files are somebody else's.
+    CHECK(undoApplied(places).done.empty());
+    REQUIRE(files::writeFile(
+        places.record, "nginx " + sha256(kNginxServer) + "\nnginx-fragment " + sha256(kNginxProbe) + "\n",
+        0600));
+    const auto undone = undoApplied(places);
+    CHECK(undone.done == std::vector<std::string>{"removed " + places.fragment});
+    REQUIRE(undone.left.size() == 1);
+    CHECK(has(undone.left.front(), "was changed since"));
+    CHECK(*files::readFile(places.nginx) == "edited since\n");
+    CHECK_FALSE(std::filesystem::exists(places.fragment));
+    CHECK_FALSE(std::filesystem::exists(places.record));
 }
