@@ -287,7 +287,7 @@ int showStatus(const std::string& config_file, bool as_json) {
             fmt::print("receiver   {} {}{}: {}\n", shown(labels, "receiver"),
                        member(labels, "state") == "failing" ? "takes no notification" : "refused",
                        notification.empty() ? "" : " " + notification, shown(labels, "reason"));
-            for (const auto& line : notify::alternativesOf(notify, member(labels, "receiver"))) {
+            for (const auto& line : notify::alternativesOf(config->notify, member(labels, "receiver"))) {
                 fmt::print("           {}\n", line);
             }
         }
