@@ -103,9 +103,10 @@ Finding notRead(const evidence::Host& host) {
     auto finding = draft(host);
     finding.title = "What " + host.name + " lets in cannot be proven: the collector cannot read its ruleset";
     finding.evidence.insert(finding.evidence.begin(), {"ruleset of " + host.name, host.ruleset_fault});
-    finding.remedy = "On " + host.name +
-                     ": `lapwing-agent reach PORT` answers there. A large ruleset becomes smaller if its lists "
-                     "of addresses are sets of ranges (`flags interval; auto-merge`).";
+    finding.remedy =
+        "On " + host.name +
+        ": `lapwing-agent reach PORT` answers there. A large ruleset becomes smaller if its lists "
+        "of addresses are sets of ranges (`flags interval; auto-merge`).";
     return finding;
 }
 

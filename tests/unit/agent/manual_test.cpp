@@ -24,6 +24,8 @@ TEST_CASE("The manual has every key of the agent's configuration, and no other")
                        "  inventory: { files: [ { name: a } ] }\n"
                        "  logs: [ { access: /a } ]\n"
                        "  textfile: { directory: /a }\n"
+                       "  units: { watch: a }\n"
+                       "  exec: [ { name: a } ]\n"
                        "  scrape: [ { name: a } ]\n",
                        "a.yaml", agent::probeKinds());
     std::set<std::string> told;

@@ -590,7 +590,8 @@ TEST_CASE("R1: Nginx is the load balancer") {
     CHECK(left.singles().empty());
     // Whether it passes a request on when a web server answers 502 is not known, and whether it withdraws
     // servers whose writes fail.
-    CHECK(left.singles(false) == std::set<std::string>{"app@web-01", "app@web-02", "mysql@web-01", "mysql@web-02", "web-01"});
+    CHECK(left.singles(false) ==
+          std::set<std::string>{"app@web-01", "app@web-02", "mysql@web-01", "mysql@web-02", "web-01"});
 }
 
 TEST_CASE("what if: failures, additions, and names that do not exist") {

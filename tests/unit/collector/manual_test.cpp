@@ -17,7 +17,8 @@ TEST_CASE("The manual has every key of the collector's configuration, and no oth
         "site: { replication: [ { primary: a } ], allow: [ { to: a } ], accept: [ { finding: R1 } ],"
         " groups: [ { name: a } ] }\n"
         "notify: { webhook: [ { url: a } ], email: [ { to: a } ], alertmanager: [ { url: a } ],"
-        " heartbeat: { url: a }, inhibit: [ { source: [ a=b ] } ] }\n"
+        " heartbeat: { url: a }, inhibit: [ { source: [ a=b ] } ],"
+        " routes: [ { to: a } ] }\n"
         "forward: [ { url: a } ]\n",
         "c.yaml"));
     std::set<std::string> told;

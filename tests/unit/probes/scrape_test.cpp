@@ -282,7 +282,7 @@ TEST_CASE("configuration of scrape") {
     CHECK(
         load("[ { name: a, url: 'http://127.0.0.1:1/m' }, { name: a, url: 'http://127.0.0.1:2/m' } ]", loaded)
             .find("there is another target \"a\"") != std::string::npos);
-    for (const char* name : {"textfile", "agent", "collector", "exec"}) {
+    for (const char* name : {"textfile", "agent", "collector"}) {
         CHECK_FALSE(load(std::string("[ { name: ") + name + ", url: 'http://127.0.0.1:1/m' } ]", loaded) ==
                     "");
     }
