@@ -74,7 +74,8 @@ def commands(component):
 
 def answered(url):
     """How many of some requests of a visitor get an answer that is no error."""
-    script = f"seq {REQUESTS} | xargs -P 4 -I% sh -c 'curl -fsS -m 3 -o /dev/null {url} && echo answered'; true"
+    trust = "--cacert /etc/site.pem" if (lab.STATE / "client/etc/site.pem").exists() else ""
+    script = f"seq {REQUESTS} | xargs -P 4 -I% sh -c 'curl -fsS -m 3 {trust} -o /dev/null {url} && echo answered'; true"
     return lab.inside("client", "bash", "-c", script, check=False).stdout.count("answered")
 
 
@@ -84,7 +85,7 @@ def truth(entry):
 
 def entry_of():
     text = (lab.STATE / "client/srv/lab/client.service").read_text(encoding="utf-8")
-    return next(word for word in text.split() if word.startswith("http://"))
+    return next(word for word in text.split() if word.startswith(("http://", "https://")))
 
 
 @contextlib.contextmanager
