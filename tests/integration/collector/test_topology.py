@@ -70,10 +70,12 @@ def test_the_topology_says_what_hangs_on_what():
     assert all(edge["evidence"] and edge["evidence"][0]["source"] for edge in data["edges"]), data["edges"]
     assert {(e["from"], e["to"]) for e in data["edges"] if e["kind"] == "balances"} == {
         ("haproxy@lb-01", "web@web-01"), ("haproxy@lb-01", "web@web-02")}
-    assert singles("read", "design") == {("haproxy@lb-01",), ("lb-01",)}
+    # Whether an application asks another database is not known.
+    assert singles("read", "design") == {("haproxy@lb-01",), ("lb-01",), ("mysql@web-01",), ("mysql@web-02",)}
     assert {("mysql@web-01",), ("web-01",)} < singles("write", "design")
     found = collector.query('lapwing_topology_cut_set_info{service="read",view="design",size="1"}')
-    assert {s["metric"]["components"] for s in found} == {"haproxy@lb-01", "lb-01"}, found
+    assert {(s["metric"]["components"], s["metric"]["confidence"]) for s in found} == {
+        ("haproxy@lb-01", "confirmed"), ("lb-01", "confirmed"), ("mysql@web-01", "suspected"), ("mysql@web-02", "suspected")}, found
 
 
 def test_what_if_answers_for_people_and_programs():
@@ -83,7 +85,7 @@ def test_what_if_answers_for_people_and_programs():
     [read] = [s for s in answer["services"] if s["name"] == "read"]
     assert (read["before"], read["after"]) == ("yes", "yes"), read
     second = collector.run("whatif", "--add", "haproxy@lb-02")
-    assert second.returncode == 0 and "reading over HTTP: still works\n  single points then: none" in second.stdout, second
+    assert second.returncode == 0 and "reading over HTTP: still works\n  single points then: mysql@web-01 (suspected), mysql@web-02 (suspected)\n" in second.stdout, second
 
 
 def test_what_does_not_exist_is_refused_with_the_names_that_do():
