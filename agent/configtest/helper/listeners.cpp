@@ -17,6 +17,7 @@
 #include "agent/nginx_conf/files.h"
 #include "agent/snapshot/helper/units.h"
 #include "common/endpoint.h"
+#include "common/text.h"
 
 namespace lapwing::agent::configtest {
 
@@ -44,11 +45,17 @@ Endpoint reachable(Endpoint at) {
     return at;
 }
 
-/// A connection to the loopback reaches the socket on that address, if there is one.
-bool isHidden(const Endpoint& at, const std::set<std::string>& sockets) {
-    const auto to = reachable(at);
-    return to.host != at.host && sockets.contains(to.toString());
-}
+/// The sockets of a program.
+struct Sockets {
+    std::set<std::string> known;
+    bool others = false;  ///< there are some whose address is not known
+
+    /// A connection to the loopback reaches the socket on that address, if there is one.
+    bool mayHide(const Endpoint& at) const {
+        const auto to = reachable(at);
+        return to.host != at.host && (others || known.contains(to.toString()));
+    }
+};
 
 /// What `listen` names: a port, an address, or both.
 std::optional<Endpoint> nginxEndpoint(const std::string& text) {
@@ -90,7 +97,7 @@ std::optional<Words> nginxCertificates(const Directives& block, const std::files
 
 struct Server {
     std::vector<Endpoint> listens;
-    std::string name;
+    Words names;  ///< those without patterns, in lower case
     Words files;
 };
 
@@ -124,10 +131,12 @@ class NginxReader {
         for (const auto& directive : block) {
             if (directive.name() == "listen" && directive.words.size() > 1) {
                 listen(directive.words, out);
-            } else if (directive.name() == "server_name" && out.name.empty()) {
-                const auto found =
-                    std::find_if(directive.words.begin() + 1, directive.words.end(), isPlainName);
-                out.name = found == directive.words.end() ? "" : *found;
+            } else if (directive.name() == "server_name") {
+                for (auto word = directive.words.begin() + 1; word != directive.words.end(); ++word) {
+                    if (isPlainName(*word)) {
+                        out.names.push_back(lower(*word));
+                    }
+                }
             } else if (directive.name() == "ssl_reject_handshake") {
                 rejects = directive.words.size() < 2 || directive.words[1] != "off";
             }
@@ -141,6 +150,7 @@ class NginxReader {
     void listen(const Words& words, Server& out) {
         const auto at = nginxEndpoint(words[1]);
         if (!at) {
+            sockets_.others = sockets_.others || !words[1].starts_with("unix:");
             return;
         }
         const auto socket = at->toString();
@@ -155,20 +165,34 @@ class NginxReader {
             proxied_.insert(socket);
         }
         ++servers_of_[socket];
-        sockets_.insert(socket);
+        sockets_.known.insert(socket);
         out.listens.push_back(*at);
     }
 
     std::vector<Listener> listeners() const {
         std::vector<Listener> out;
+        std::set<std::pair<std::string, std::string>> taken;
         for (const auto& server : servers_) {
             for (const auto& at : server.listens) {
                 const auto socket = at.toString();
+                const auto name = ownName(server, socket, taken);
                 const bool known = tls_.contains(socket) && !proxied_.contains(socket) &&
-                                   (!server.name.empty() || servers_of_.at(socket) == 1);
-                if (known && !server.files.empty() && !isHidden(at, sockets_)) {
-                    out.push_back({reachable(at).toString(), server.name, server.files});
+                                   (!name.empty() || servers_of_.at(socket) == 1);
+                if (known && !server.files.empty() && !sockets_.mayHide(at)) {
+                    out.push_back({reachable(at).toString(), name, server.files});
                 }
+            }
+        }
+        return out;
+    }
+
+    /// The first of the block's names that no earlier block of the socket has: Nginx ignores the later one.
+    static std::string ownName(const Server& server, const std::string& socket,
+                               std::set<std::pair<std::string, std::string>>& taken) {
+        std::string out;
+        for (const auto& name : server.names) {
+            if (taken.emplace(socket, name).second && out.empty()) {
+                out = name;
             }
         }
         return out;
@@ -178,7 +202,7 @@ class NginxReader {
     std::vector<Server> servers_;
     std::set<std::string> tls_;
     std::set<std::string> proxied_;
-    std::set<std::string> sockets_;
+    Sockets sockets_;
     std::map<std::string, int> servers_of_;
 };
 
@@ -207,6 +231,8 @@ class HaproxyReader {
                 base_ = words[1];
             } else if (words[0] == "bind" && words.size() > 1 && isReadable(line)) {
                 bind(words);
+            } else if (words[0] == "bind") {
+                sockets_.others = true;
             }
         }
         return true;
@@ -215,7 +241,7 @@ class HaproxyReader {
     std::vector<Listener> listeners() const {
         std::vector<Listener> out;
         for (const auto& [at, names] : binds_) {
-            if (isHidden(at, sockets_)) {
+            if (sockets_.mayHide(at)) {
                 continue;
             }
             for (const auto& name : names) {
@@ -247,6 +273,7 @@ class HaproxyReader {
                                   ? std::nullopt
                                   : parsePort(std::string_view(text).substr(colon + 1));
             if (!port) {
+                sockets_.others = sockets_.others || !text.starts_with('/');
                 continue;
             }
             auto host = text.substr(0, colon);
@@ -255,9 +282,10 @@ class HaproxyReader {
             }
             const Endpoint at{host, *port};
             if (!host.empty() && host != "*" && !at.address()) {
+                sockets_.others = true;
                 continue;
             }
-            sockets_.insert(at.toString());
+            sockets_.known.insert(at.toString());
             if (has(words, "ssl") && !unknown) {
                 binds_.emplace_back(at, names);
             }
@@ -291,7 +319,7 @@ class HaproxyReader {
 
     std::string base_;
     std::vector<std::pair<Endpoint, Words>> binds_;
-    std::set<std::string> sockets_;
+    Sockets sockets_;
 };
 
 }  // namespace

@@ -518,8 +518,15 @@ TEST_CASE("what Nginx presents, by its configuration") {
                 "server { listen 443 ssl; server_name a; ssl_certificate /a.pem; }"
                 "server { listen *:443; server_name b; ssl_certificate /b.pem; }") ==
           Texts{"127.0.0.1:443 a /a.pem", "127.0.0.1:443 b /b.pem"});
+    // Nginx ignores a name that an earlier block of the socket has.
+    CHECK(nginx(directory,
+                "server { listen 443 ssl; server_name A; ssl_certificate $x; }"
+                "server { listen 443 ssl; server_name a b; ssl_certificate /b.pem; }"
+                "server { listen 443 ssl; server_name b; ssl_certificate /c.pem; }") ==
+          Texts{"127.0.0.1:443 b /b.pem"});
     for (const std::string unknown :
-         {"server { listen 80; ssl_certificate /a.pem; }",
+         {"server { listen 443 ssl; ssl_certificate /a.pem; } server { listen localhost:443; }",
+          "server { listen 80; ssl_certificate /a.pem; }",
           "server { listen 443 ssl; ssl_certificate /$ssl_server_name.pem; }",
           "server { listen 443 ssl; ssl_certificate data:$x; }",
           "server { listen 443 ssl; ssl_certificate /a.pem; ssl_reject_handshake on; }",
@@ -553,7 +560,10 @@ TEST_CASE("what HAProxy presents, by its configuration") {
           "bind :80-90 ssl crt " + a, "bind ${A}:443 ssl crt " + a, "bind *:443 ssl crt \"" + a + "\"",
           std::string("bind *:443 ssl crt a.pem"), "bind *:443 ssl crt " + a + "\n.if 1",
           std::string("bind *:443 ssl crt @store/a"),
-          "bind *:443 ssl crt " + a + "\nbind 127.0.0.1:443 accept-proxy"}) {
+          "bind *:443 ssl crt " + a + "\nbind 127.0.0.1:443 accept-proxy",
+          "bind *:443 ssl crt " + a + "\nbind localhost:443",
+          "bind *:443 ssl crt " + a + "\nbind 127.0.0.1:440-450",
+          "bind *:443 ssl crt " + a + "\nbind ${A}:443"}) {
         INFO(unknown);
         CHECK(haproxy(directory, "frontend f\n" + unknown + "\n").empty());
     }
