@@ -156,6 +156,8 @@ inline constexpr const char* kNginxRouteInfo = "lapwing_nginx_route_info";
 inline constexpr const char* kConfigurationTestInfo = "lapwing_configuration_test_info";
 /// {program, configuration}
 inline constexpr const char* kConfigurationTestTime = "lapwing_configuration_test_timestamp_seconds";
+/// {program, address, name, file}
+inline constexpr const char* kStaleCertificateEnd = "lapwing_stale_certificate_end_timestamp_seconds";
 /// {process, executable, unit}
 inline constexpr const char* kReplacedProgramInfo = "lapwing_replaced_program_info";
 inline constexpr const char* kRebootRequiredInfo = "lapwing_reboot_required_info";  ///< {reason, detail}

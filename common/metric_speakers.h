@@ -55,6 +55,7 @@ inline constexpr std::array kSpeakers{
     NamedSpeaker{kNginxRouteInfo, Speaker::self},
     NamedSpeaker{kConfigurationTestInfo, Speaker::self},
     NamedSpeaker{kConfigurationTestTime, Speaker::self},
+    NamedSpeaker{kStaleCertificateEnd, Speaker::self},
     NamedSpeaker{kReplacedProgramInfo, Speaker::self},
     NamedSpeaker{kRebootRequiredInfo, Speaker::self},
     NamedSpeaker{kNginxWorkersWithoutMaster, Speaker::self},

@@ -36,6 +36,23 @@ std::string toJson(const Tests& tests) {
         out.EndObject();
     }
     out.EndArray();
+    json::key(out, "leaves");
+    out.StartArray();
+    for (const auto& leaf : tests.certificates.leaves) {
+        out.String(leaf.c_str());
+    }
+    out.EndArray();
+    json::key(out, "changed");
+    out.StartArray();
+    for (const auto& changed : tests.certificates.changed) {
+        out.StartObject();
+        json::put(out, "program", changed.program);
+        json::put(out, "file", changed.file);
+        json::put(out, "address", changed.address);
+        json::put(out, "name", changed.name);
+        out.EndObject();
+    }
+    out.EndArray();
     out.EndObject();
     return out.text();
 }
@@ -56,6 +73,13 @@ Expected<Tests> parseTests(std::string_view text) {
                              json::integer(test, "tested_ms").value_or(0),
                              json::integer(test, "unresolved_since_ms").value_or(0),
                              json::text(test, "command"), json::text(test, "inputs")});
+    }
+    for (const auto& leaf : json::items(json::member(document, "leaves"))) {
+        out.certificates.leaves.insert(json::text(leaf));
+    }
+    for (const auto& changed : json::items(json::member(document, "changed"))) {
+        out.certificates.changed.push_back({json::text(changed, "program"), json::text(changed, "file"),
+                                            json::text(changed, "address"), json::text(changed, "name")});
     }
     return out;
 }

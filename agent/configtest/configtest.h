@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,10 +41,28 @@ struct Test {
     bool operator==(const Test&) const = default;
 };
 
+/// A certificate's file that changed after its program had loaded it.
+struct ChangedCertificate {
+    std::string program;  ///< "nginx", "haproxy"
+    std::string file;
+    std::string address;  ///< where the program presents it: "127.0.0.1:443", "[::1]:443"
+    std::string name;     ///< the name to ask for; "" for none
+    bool operator==(const ChangedCertificate&) const = default;
+};
+
+struct Certificates {
+    /// SHA-256 of the DER form, in lower-case hexadecimal, of each server's certificate on the disk that the
+    /// configurations name.
+    std::set<std::string> leaves;
+    std::vector<ChangedCertificate> changed;
+    bool operator==(const Certificates&) const = default;
+};
+
 /// The content of the file that lapwing-configtest writes.
 struct Tests {
     TimestampMs time = 0;
     std::vector<Test> tests;
+    Certificates certificates = {};
     bool operator==(const Tests&) const = default;
 };
 

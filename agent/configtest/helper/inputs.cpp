@@ -43,20 +43,6 @@ Paths includedByNginx(const std::string& main_file) {
     return out;
 }
 
-/// HAProxy reads a directory's files of this suffix.
-Paths filesOfHaproxy(const std::string& path) {
-    if (!isDirectory(path)) {
-        return {path};
-    }
-    Paths out{path};
-    for (const auto& name : entriesOf(path)) {
-        if (name.ends_with(".cfg")) {
-            out.insert((std::filesystem::path(path) / name).string());
-        }
-    }
-    return out;
-}
-
 /// Certificates, maps, lists of addresses: a test reads them, too.
 void addNeighbours(const std::string& main_file, Paths& out) {
     const auto directory = isDirectory(main_file) ? std::filesystem::path(main_file)
@@ -70,6 +56,20 @@ void addNeighbours(const std::string& main_file, Paths& out) {
 }
 
 }  // namespace
+
+/// HAProxy reads a directory's files of this suffix.
+std::set<std::string> filesOfHaproxy(const std::string& path) {
+    if (!isDirectory(path)) {
+        return {path};
+    }
+    Paths out{path};
+    for (const auto& name : entriesOf(path)) {
+        if (name.ends_with(".cfg")) {
+            out.insert((std::filesystem::path(path) / name).string());
+        }
+    }
+    return out;
+}
 
 std::string stateOf(const std::string& path) {
     struct stat about {};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ struct Inputs {
 /// 4000. Refused: a main or included file that others than root may change. They would choose what root's
 /// program reads and creates, and when.
 Inputs inputsOf(const std::string& program, const std::vector<std::string>& main_files);
+
+/// The files that HAProxy reads for an `-f`: the file, or the directory and its files.
+std::set<std::string> filesOfHaproxy(const std::string& path);
 
 /// A line that changes with the file: its path, device, inode, size and times.
 std::string stateOf(const std::string& path);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "agent/configtest/helper/certificates.h"
 #include "agent/configtest/helper/inputs.h"
 #include "agent/configtest/helper/verdict.h"
 #include "common/digest.h"
@@ -68,7 +69,7 @@ class Round {
     Round(const Tests& before, TimestampMs now, const RoundOptions& options)
         : before_(before), now_(now), options_(options), end_(Clock::now() + options.round) {}
 
-    Test test(Service service) const {
+    Test test(Service service, Certificates& certificates) const {
         Test out;
         out.program = service.program;
         out.words = service.test.unknown;
@@ -87,6 +88,7 @@ class Round {
         if (!out.words.empty()) {
             return out;
         }
+        addCertificates(service, certificates);
         if (last != nullptr && last->inputs == out.inputs && !isDue(*last, now_)) {
             return *last;
         }
@@ -156,7 +158,7 @@ Tests runRound(const Tests& before, TimestampMs now, const RoundOptions& options
     Tests out;
     out.time = now;
     for (auto& service : findServices(options.places)) {
-        out.tests.push_back(round.test(std::move(service)));
+        out.tests.push_back(round.test(std::move(service), out.certificates));
     }
     return out;
 }

@@ -160,6 +160,59 @@ bool isMaster(const std::string& proc, const std::string& home, const std::strin
     return parent.empty() || commOf(proc + "/" + parent[0]) != program;
 }
 
+/// When the process started, by the time of the boot, which procfs has by the second; 0 if it is not known.
+TimestampMs startOf(const std::string& proc, const std::string& home) {
+    std::istringstream system(procText(proc + "/stat"));
+    TimestampMs boot = 0;
+    for (std::string line; std::getline(system, line);) {
+        std::istringstream words(line);
+        std::string key;
+        if (words >> key && key == "btime") {
+            words >> boot;
+        }
+    }
+    const auto stat = procText(home + "/stat");
+    const auto name_ends = stat.rfind(')');
+    if (boot == 0 || name_ends == std::string::npos) {
+        return 0;
+    }
+    // starttime is the field 22; behind the name comes the field 3 (proc(5)).
+    std::istringstream fields(stat.substr(name_ends + 1));
+    std::string skipped;
+    for (int field = 3; field < 22; ++field) {
+        fields >> skipped;
+    }
+    TimestampMs ticks = 0;
+    const auto a_second = sysconf(_SC_CLK_TCK);
+    return fields >> ticks && a_second > 0 ? boot * 1000 + ticks * 1000 / a_second : 0;
+}
+
+bool isNginxWorker(const std::string& home) {
+    auto title = procText(home + "/cmdline");
+    title.erase(std::find(title.begin(), title.end(), '\0'), title.end());
+    return title == "nginx: worker process";
+}
+
+/// A reload starts new workers. Nginx replaces a worker that ends by one with the old configuration: its
+/// oldest worker counts, without those of earlier configurations, which have another title. HAProxy's
+/// newest counts, or the process itself if it has no workers.
+TimestampMs loadedAt(const std::string& proc, const std::string& master, const std::string& program) {
+    const bool nginx = program == "nginx";
+    TimestampMs out = 0;
+    bool workers = false;
+    for (const auto& name : entriesOf(proc)) {
+        const auto home = proc + "/" + name;
+        if (name.find_first_not_of("0123456789") != std::string::npos || commOf(home) != program ||
+            statusOf(home, "PPid") != std::vector{master} || (nginx && !isNginxWorker(home))) {
+            continue;
+        }
+        const auto start = startOf(proc, home);
+        out = !workers ? start : nginx ? std::min(out, start) : std::max(out, start);
+        workers = true;
+    }
+    return workers || nginx ? out : startOf(proc, proc + "/" + master);
+}
+
 Service serviceOfProcess(const std::string& home, const std::string& program, const Places& places) {
     Service out;
     out.program = program;
@@ -278,6 +331,7 @@ std::vector<Service> findServices(const Places& places) {
                 continue;
             }
             auto service = serviceOfProcess(home, program, places);
+            service.loaded = loadedAt(places.proc, name, program);
             runs = runs || service.test.unknown.empty();
             addOnce(std::move(service), out);
         }

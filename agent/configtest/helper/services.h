@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "agent/configtest/helper/command.h"
+#include "common/model/sample.h"
 
 namespace lapwing::agent::configtest {
 
@@ -13,6 +14,8 @@ struct Service {
     std::string executable;  ///< its file, an absolute path
     TestCommand test;
     std::vector<std::string> environment;  ///< "NAME=value"
+    /// When the running processes loaded the configuration, or up to a second before; 0 if it is not known.
+    TimestampMs loaded = 0;
 };
 
 /// Where to look.

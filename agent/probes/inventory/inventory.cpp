@@ -3,12 +3,14 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <set>
 #include <utility>
 
 #include "agent/nginx_conf/files.h"
 #include "agent/probes/inventory/parse.h"
+#include "agent/probes/inventory/served.h"
 #include "common/digest.h"
 #include "common/metric_names.h"
 #include "common/model/clock.h"
@@ -21,6 +23,7 @@ namespace {
 /// The helper writes twice a minute, and takes 90 s at most.
 constexpr std::int64_t kMostTestAgeMs = 300'000;
 constexpr std::int64_t kMostSnapshotAgeMs = 120'000;
+constexpr std::chrono::seconds kMostHandshakes{3};
 
 void append(std::string& note, const std::string& text) {
     note += (note.empty() ? "" : "; ") + text;
@@ -90,7 +93,7 @@ Expected<ProbeResult> InventoryProbe::collect(const Deadline& deadline) {
     if (!nginx_configuration.fault.empty()) {
         result.note = "where Nginx passes requests is not known: " + nginx_configuration.fault;
     }
-    addTests(result);
+    addTests(result, mine);
     addPending(result);
     return result;
 }
@@ -110,7 +113,7 @@ void InventoryProbe::addPending(ProbeResult& result) const {
     }
 }
 
-void InventoryProbe::addTests(ProbeResult& result) const {
+void InventoryProbe::addTests(ProbeResult& result, const Deadline& deadline) const {
     // The wall clock, as lapwing-configtest, which no collector corrects.
     const auto read = configtest::readTests(places_.configtest, readClocks().wall, kMostTestAgeMs);
     if (!read) {
@@ -132,6 +135,16 @@ void InventoryProbe::addTests(ProbeResult& result) const {
     }
     for (auto& family : testFamilies(read->tests)) {
         result.families.push_back(std::move(family));
+    }
+    std::string unknown;
+    auto stale =
+        staleFamily(read->certificates,
+                    std::min(deadline.at(), std::chrono::steady_clock::now() + kMostHandshakes), unknown);
+    if (!unknown.empty()) {
+        append(result.note, unknown);
+    }
+    if (!stale.metric.empty()) {
+        result.families.push_back(std::move(stale));
     }
 }
 

@@ -38,7 +38,7 @@ class InventoryProbe : public Probe {
     std::vector<FileSet> allSets() const;
     std::vector<std::string> packages();
     NginxConfiguration nginx() const;
-    void addTests(ProbeResult& result) const;
+    void addTests(ProbeResult& result, const Deadline& deadline) const;
     void addPending(ProbeResult& result) const;
 
     Places places_;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -205,6 +206,57 @@ def test_who_may_change_a_file_would_choose_what_root_tests(host):
     assert result == "unknown" and "others than root may change" in words
     host.run("chown", "root", f"{PLACE}/etc/included/tls.conf")
     assert both(host) == GOOD
+
+
+class Certificates:
+    """Of the running Nginx and HAProxy: `write` puts new ones on the disk, `stale` is what the agent says of them."""
+
+    def __init__(self, host):
+        self.host = host
+        host.run("mkdir", "-p", "/run/lapwing", "/run/agent")
+        host.write("agent.yaml", "host: web-01\ndata: /run/agent\nprobes: { inventory: on }\n")
+        self.write()
+        host.write("haproxy.cfg", HAPROXY.replace("bind ${", f"bind 127.0.0.1:8443 ssl crt {PLACE}/etc/pair.pem\n    bind ${{"))
+        self.reload()
+
+    def write(self):
+        new = f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=a -addext subjectAltName=DNS:a.example -days 3 -keyout {PLACE}/etc/site.key"
+        self.host.run("sh", "-c", f"{new} -out {PLACE}/etc/site.pem && cd {PLACE}/etc && cat site.key site.pem >pair.pem")
+        return True
+
+    def reload(self):
+        before = self.workers()
+        self.host.run("sh", "-c", "kill -HUP $(cat /run/nginx.pid); kill -USR2 $(cat /run/haproxy.pid)")
+        eventually(lambda: len(self.workers() - before) >= 2)
+
+    def workers(self):
+        return set(self.host.run("sh", "-c", "pgrep -P $(cat /run/nginx.pid); pgrep -P $(cat /run/haproxy.pid)", check=False).stdout.split())
+
+    def stale(self):
+        """{(program, address, name, file): end}"""
+        self.host.run("setpriv", "--inh-caps=-all", f"--bounding-set={CAPABILITIES}", "--", f"{BIN}/lapwing-configtest",
+                      "--output", "/run/lapwing/configtest.json", "--group", "nogroup")
+        text = self.host.run("cat", "/run/lapwing/configtest.json").stdout
+        assert "PRIVATE" not in text
+        told = self.host.run(f"{BIN}/lapwing-agent", "probe", "inventory", "--config", f"{PLACE}/etc/agent.yaml").stdout
+        lines = [line for line in told.splitlines() if line.startswith("lapwing_stale_certificate_end_timestamp_seconds{")]
+        return {tuple(re.search(f'{label}="([^"]*)"', line)[1] for label in ("program", "address", "name", "file")): float(line.split("} ")[1].split()[0])
+                for line in lines}
+
+
+def test_a_certificate_that_was_not_loaded_again(host):
+    certificates = Certificates(host)
+    eventually(lambda: certificates.stale() == {})
+    ends = int(host.run("sh", "-c", f"date +%s -d \"$(openssl x509 -noout -enddate -in {PLACE}/etc/site.pem | cut -d= -f2)\"").stdout)
+    expected = {("nginx", "127.0.0.1:443", "a", f"{PLACE}/etc/site.pem"): ends, ("haproxy", "127.0.0.1:8443", "a.example", f"{PLACE}/etc/pair.pem"): ends}
+    # A change within two seconds after the start is not told, so it is made again.
+    eventually(lambda: certificates.write() and certificates.stale() == expected)
+    certificates.reload()
+    eventually(lambda: certificates.stale() == {})
+    # The same certificate, written again, is loaded already.
+    host.run("touch", f"{PLACE}/etc/site.pem", f"{PLACE}/etc/pair.pem")
+    assert certificates.stale() == {}
+    host.write("haproxy.cfg", HAPROXY)
 
 
 def test_the_file_is_for_the_group_alone(host):

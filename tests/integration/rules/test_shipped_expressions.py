@@ -260,6 +260,7 @@ BAD = [
     ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "collector"}, AT_MS / 1000 + 59 * 86400)], SERVICE,
      {"certificate": "collector"}),
     ("ConfigurationBroken", "warning", [("lapwing_configuration_test_info", {"result": "broken"}, 1)], {**SERVICE, "program": "program"}, {}),
+    ("CertificateNotReloaded", "warning", [("lapwing_stale_certificate_end_timestamp_seconds", {}, AT_MS / 1000)], {**SERVICE, "program": "program"}, {}),
     ("ProgramReplaced", "warning", [("lapwing_replaced_program_info", {}, 1)], {**SERVICE, "process": "process"}, {}),
     ("RebootRequired", "warning", [("lapwing_reboot_required_info", {}, 1)], SERVICE, {}),
     ("NginxWithoutMaster", "warning", [("lapwing_nginx_workers_without_master", {}, 1)], SERVICE, {}),

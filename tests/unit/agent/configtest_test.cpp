@@ -10,8 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "agent/configtest/helper/certificates.h"
 #include "agent/configtest/helper/command.h"
 #include "agent/configtest/helper/inputs.h"
+#include "agent/configtest/helper/listeners.h"
 #include "agent/configtest/helper/round.h"
 #include "agent/configtest/helper/unit_command.h"
 #include "agent/configtest/helper/verdict.h"
@@ -441,4 +443,227 @@ TEST_CASE("an enabled unit that does not run is tested where systemd has booted"
     REQUIRE(tests.size() == 1);
     CHECK(tests[0].result == Result::good);
     CHECK(host.calls() == 1);
+}
+
+namespace {
+
+/// EC P-256, for a.example and *.a.example; made by `openssl req -x509`.
+constexpr const char* kCertificate = R"(-----BEGIN CERTIFICATE-----
+MIIBkjCCATigAwIBAgIUWHPyrn7pP8Qxdk+MNF2w+GKm02IwCgYIKoZIzj0EAwIw
+DDEKMAgGA1UEAwwBYTAgFw0yNjEyMDEwMjIyMjlaGA8yMTI2MTEwNzAyMjIyOVow
+DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABE6vX3tybGH1
+/rGPOzgoErFOMSDnYtJ83IQp+64p7I0VXCAmWHHNOXBjaS2F1NStWikLCvNtwOmu
+ORJvzP4ErnujdjB0MB0GA1UdDgQWBBQPIi/Jp0o9au0mKCXISSnKz14jEDAfBgNV
+HSMEGDAWgBQPIi/Jp0o9au0mKCXISSnKz14jEDAPBgNVHRMBAf8EBTADAQH/MCEG
+A1UdEQQaMBiCCyouYS5leGFtcGxlgglhLmV4YW1wbGUwCgYIKoZIzj0EAwIDSAAw
+RQIhAJtiJS6JVa+DFUvoeZn0Pu029hz3Rc3DedZQNDcopaJKAiAIOmTHlpMMjCy1
+rU65mQ6rqWDzvWmteiPgN0Y1BqMuvg==
+-----END CERTIFICATE-----
+)";
+constexpr const char* kDigest = "6fb1c95d1d0208d6df800da808be4ed02c742a5e9ccce0445ece67a70519796b";
+
+/// "127.0.0.1:443 a.example /etc/a.pem"
+Texts told(const std::vector<Listener>& listeners) {
+    Texts out;
+    for (const auto& listener : listeners) {
+        auto text = listener.address + " " + listener.name;
+        for (const auto& file : listener.files) {
+            text += " " + file;
+        }
+        out.push_back(std::move(text));
+    }
+    return out;
+}
+
+void put(const fs::path& path, const std::string& text) {
+    write(path, text);
+}
+
+class Directory {
+  public:
+    Directory() : path_("/tmp/lapwing-configtest-certificates-" + std::to_string(getpid())) {}
+    ~Directory() { fs::remove_all(path_); }
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
+    std::string write(const std::string& name, const std::string& text) const {
+        put(path_ / name, text);
+        return (path_ / name).string();
+    }
+    std::string path(const std::string& name) const { return (path_ / name).string(); }
+
+  private:
+    fs::path path_;
+};
+
+Texts nginx(const Directory& directory, const std::string& http) {
+    return told(nginxListeners(directory.write("nginx.conf", "events {}\nhttp {" + http + "}")));
+}
+
+Texts haproxy(const Directory& directory, const std::string& text) {
+    return told(haproxyListeners({directory.write("haproxy.cfg", text)}));
+}
+
+}  // namespace
+
+TEST_CASE("what Nginx presents, by its configuration") {
+    const Directory directory;
+    const std::string files = "ssl_certificate /a.pem; ssl_certificate /a-ecdsa.pem;";
+    CHECK(nginx(directory, "server { listen 443 ssl; server_name *.b _ a.example b.example;" + files + "}") ==
+          Texts{"127.0.0.1:443 a.example /a.pem /a-ecdsa.pem"});
+    CHECK(nginx(directory,
+                "ssl_certificate a.pem; server { listen [::]:8443 ssl; listen 10.0.0.1:443 ssl; }") ==
+          Texts{"[::1]:8443  " + directory.path("a.pem"), "10.0.0.1:443  " + directory.path("a.pem")});
+    // "ssl" of one block counts for the socket.
+    CHECK(nginx(directory,
+                "server { listen 443 ssl; server_name a; ssl_certificate /a.pem; }"
+                "server { listen *:443; server_name b; ssl_certificate /b.pem; }") ==
+          Texts{"127.0.0.1:443 a /a.pem", "127.0.0.1:443 b /b.pem"});
+    // Nginx ignores a name that an earlier block of the socket has.
+    CHECK(nginx(directory,
+                "server { listen 443 ssl; server_name A; ssl_certificate $x; }"
+                "server { listen 443 ssl; server_name a b; ssl_certificate /b.pem; }"
+                "server { listen 443 ssl; server_name b; ssl_certificate /c.pem; }") ==
+          Texts{"127.0.0.1:443 b /b.pem"});
+    for (const std::string unknown :
+         {"server { listen 443 ssl; ssl_certificate /a.pem; } server { listen localhost:443; }",
+          "server { listen 80; ssl_certificate /a.pem; }",
+          "server { listen 443 ssl; ssl_certificate /$ssl_server_name.pem; }",
+          "server { listen 443 ssl; ssl_certificate data:$x; }",
+          "server { listen 443 ssl; ssl_certificate /a.pem; ssl_reject_handshake on; }",
+          "server { listen 443 ssl; listen 127.0.0.1:443 ssl proxy_protocol; ssl_certificate /a.pem; }",
+          "server { listen 443 quic; ssl_certificate /a.pem; }",
+          "server { listen unix:/run/x ssl; ssl_certificate /a.pem; }",
+          "server { listen localhost:443 ssl; ssl_certificate /a.pem; }",
+          "server { listen 443 ssl; ssl_certificate /a.pem; } include /tmp/no-such-file;",
+          "server { listen 443 ssl; ssl_certificate /a.pem; server_name _; } server { listen 443 ssl; }"}) {
+        INFO(unknown);
+        CHECK(nginx(directory, unknown).empty());
+    }
+}
+
+TEST_CASE("what HAProxy presents, by its configuration") {
+    const Directory directory;
+    directory.write("certs/a.pem", "");
+    directory.write("certs/a.pem.key", "");
+    directory.write("certs/.hidden", "");
+    const auto a = directory.path("certs/a.pem");
+    const auto certs = directory.path("certs");
+    CHECK(haproxy(directory, "frontend f\n  bind :443,[::]:8443 ssl crt " + certs + " alpn h2 # crt /x\n") ==
+          Texts{"127.0.0.1:443  " + a, "[::1]:8443  " + a});
+    CHECK(haproxy(directory,
+                  "global\n crt-base " + certs + "\nlisten f\n bind *:443 ssl crt a.pem crt b.pem\n") ==
+          Texts{"127.0.0.1:443  " + a, "127.0.0.1:443  " + certs + "/b.pem.rsa",
+                "127.0.0.1:443  " + certs + "/b.pem.ecdsa", "127.0.0.1:443  " + certs + "/b.pem.dsa"});
+    for (const auto& unknown :
+         {"bind *:443 crt " + a, "bind *:443 ssl accept-proxy crt " + a,
+          "bind *:443 ssl crt-list /x crt " + a, "bind /run/x ssl crt " + a, "bind quic4@:443 ssl crt " + a,
+          "bind :80-90 ssl crt " + a, "bind ${A}:443 ssl crt " + a, "bind *:443 ssl crt \"" + a + "\"",
+          std::string("bind *:443 ssl crt a.pem"), "bind *:443 ssl crt " + a + "\n.if 1",
+          std::string("bind *:443 ssl crt @store/a"),
+          "bind *:443 ssl crt " + a + "\nbind 127.0.0.1:443 accept-proxy",
+          "bind *:443 ssl crt " + a + "\nbind localhost:443",
+          "bind *:443 ssl crt " + a + "\nbind 127.0.0.1:440-450",
+          "bind *:443 ssl crt " + a + "\nbind ${A}:443"}) {
+        INFO(unknown);
+        CHECK(haproxy(directory, "frontend f\n" + unknown + "\n").empty());
+    }
+}
+
+TEST_CASE("the certificate of a file is its first, and its key is not looked at") {
+    const std::string key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    const auto leaf = leafOf(key + kCertificate + key);
+    CHECK(leaf.digest == kDigest);
+    CHECK(leaf.name == "a.example");
+    for (const std::string& none :
+         {std::string(), key, std::string("-----BEGIN CERTIFICATE-----\n"),
+          std::string("-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n")}) {
+        CHECK(leafOf(none).digest.empty());
+    }
+}
+
+TEST_CASE("files that changed after they were loaded") {
+    const Directory directory;
+    const auto file = directory.write("a.pem", kCertificate);
+    Service service;
+    service.program = "nginx";
+    service.test.files = {directory.write(
+        "nginx.conf", "http { server { listen 443 ssl; server_name x; ssl_certificate a.pem; } }")};
+    const auto of = [&] {
+        Certificates out;
+        addCertificates(service, out);
+        return out;
+    };
+    CHECK(of() == Certificates{});  // it is not known when it was loaded
+    service.loaded = 1;
+    CHECK(of() == Certificates{{kDigest}, {{"nginx", file, "127.0.0.1:443", "x"}}});
+    service.loaded = nowMs() + kMinute;
+    CHECK(of() == Certificates{{kDigest}, {}});
+
+    service.program = "haproxy";
+    service.loaded = 1;
+    service.test.files = {directory.write("haproxy.cfg", "frontend f\n bind *:443 ssl crt " + file + "\n")};
+    CHECK(of() == Certificates{{kDigest}, {{"haproxy", file, "127.0.0.1:443", "a.example"}}});
+    directory.write("a.pem", kCertificate + std::string(1U << 20, '\n'));
+    CHECK(of() == Certificates{});
+}
+
+/// It attacks "certificates of Nginx's and HAProxy's configuration that are compared with those in use".
+TEST_CASE("the most certificates that are compared") {
+    const Directory directory;
+    std::string binds;
+    for (int i = 0; i < 256; ++i) {
+        binds += " bind *:" + std::to_string(1000 + i) + " ssl crt " +
+                 directory.write("c" + std::to_string(i), kCertificate) + "\n";
+    }
+    Service service;
+    service.program = "haproxy";
+    service.loaded = 1;
+    service.test.files = {directory.write("haproxy.cfg", "frontend f\n" + binds)};
+    Certificates out;
+    addCertificates(service, out);
+    CHECK(out.changed.size() == 64);
+    directory.write("haproxy.cfg",
+                    "frontend f\n" + binds + " bind *:999 ssl crt " + directory.write("c", "") + "\n");
+    Certificates none;
+    addCertificates(service, none);
+    CHECK(none == Certificates{});
+}
+
+TEST_CASE("the file keeps the certificates") {
+    Tests tests;
+    tests.time = 5;
+    tests.certificates = {{"aa", "bb"}, {{"nginx", "/a.pem", "127.0.0.1:443", "a"}}};
+    CHECK(parseTests(toJson(tests)) == tests);
+}
+
+TEST_CASE("when a program loaded its configuration") {
+    const Host host;
+    write(host.path("proc/stat"), "cpu 1\nbtime 1000\n");
+    const auto stat = [&](int pid, int seconds) {
+        write(host.path("proc/" + std::to_string(pid) + "/stat"),
+              std::to_string(pid) + " (a b) c) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 " +
+                  std::to_string(seconds * sysconf(_SC_CLK_TCK)) + " 20\n");
+    };
+    const auto worker = [&](int pid, const std::string& program, const std::string& title, int seconds) {
+        host.addProcess(pid, program, "/usr/sbin/" + program, title + '\0', "33");
+        write(host.path("proc/" + std::to_string(pid) + "/status"), "PPid:\t42\n");
+        stat(pid, seconds);
+    };
+    host.addHaproxy("exit 0\n");
+    stat(42, 10);
+    CHECK(findServices(host.options().places).at(0).loaded == 1'010'000);
+    worker(43, "haproxy", "haproxy", 20);
+    worker(44, "haproxy", "haproxy", 30);
+    CHECK(findServices(host.options().places).at(0).loaded == 1'030'000);
+    for (const auto* pid : {"42", "43", "44"}) {
+        fs::remove_all(host.path(std::string("proc/") + pid));
+    }
+    host.addProcess(42, "nginx", host.path("haproxy").string(),
+                    std::string("nginx: master process nginx -c /etc/n.conf") + '\0', "0");
+    stat(42, 10);
+    CHECK(findServices(host.options().places).at(0).loaded == 0);
+    worker(43, "nginx", "nginx: worker process is shutting down", 20);
+    worker(44, "nginx", "nginx: worker process", 30);
+    worker(45, "nginx", "nginx: worker process", 40);
+    CHECK(findServices(host.options().places).at(0).loaded == 1'030'000);
 }

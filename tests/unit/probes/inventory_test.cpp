@@ -1,14 +1,19 @@
 #include "agent/probes/inventory/inventory.h"
 
+#include <arpa/inet.h>
 #include <fnmatch.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 
 #include "agent/nginx_conf/text.h"
 #include "agent/probes/inventory/parse.h"
+#include "agent/probes/inventory/served.h"
 #include "common/digest.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
@@ -303,6 +308,34 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
     REQUIRE(broken);
     CHECK(broken->note == "where Nginx passes requests is not known: " + dir.path("nginx/a.site") +
                               ": line 1: unexpected end of the file");
+}
+
+/// A listener that never answers stands for every server that cannot be asked.
+/// It attacks "handshakes for changed certificates".
+TEST_CASE("a server that does not present its certificate is unknown") {
+    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    REQUIRE(bind(listener, reinterpret_cast<sockaddr*>(&at), size) == 0);
+    REQUIRE(listen(listener, 1) == 0);
+    REQUIRE(getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size) == 0);
+    const auto silent = "127.0.0.1:" + std::to_string(ntohs(at.sin_port));
+    const configtest::Certificates changed{
+        {}, {{"nginx", "/a.pem", silent, "a"}, {"nginx", "/b.pem", silent, "a"}}};
+    std::string note;
+    CHECK(
+        staleFamily(changed, std::chrono::steady_clock::now() + std::chrono::hours(1), note).metric.empty());
+    CHECK(note.starts_with("which certificate nginx presents at " + silent + " is not known: "));
+    note.clear();
+    CHECK(staleFamily(changed, std::chrono::steady_clock::now(), note).metric.empty());
+    CHECK_FALSE(note.empty());
+    close(listener);
+    const auto refused = askServed(silent, "", std::chrono::steady_clock::now() + std::chrono::seconds(5));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == ErrorKind::refused);
+    CHECK(askServed("localhost:443", "", {}).error().kind == ErrorKind::invalid);
 }
 
 TEST_CASE("the results of tests of configurations") {
