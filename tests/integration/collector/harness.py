@@ -87,12 +87,16 @@ class Collector:
         self.agents_port = free_port()
         self.config_file = self.path("collector.yaml")
         self.process = None
+        self.programs = os.path.dirname(PROGRAM)
         self.environment = {}  # what start() adds to the environment of the program
         atexit.register(self.close)
         self.write_config(config)
 
     def path(self, name):
         return os.path.join(self.directory, name)
+
+    def program(self, name):
+        return os.path.join(self.programs, name)
 
     def write_config(self, more):
         os.makedirs(self.path("data"), exist_ok=True)
@@ -109,7 +113,7 @@ class Collector:
 
     def run(self, *arguments):
         return subprocess.run(
-            [PROGRAM, "--config", self.config_file, *arguments], capture_output=True, text=True, timeout=60
+            [self.program("lapwing-collector"), "--config", self.config_file, *arguments], capture_output=True, text=True, timeout=60
         )
 
     def start(self):
@@ -118,7 +122,7 @@ class Collector:
 
     def launch(self):
         self.log = open(self.path("log"), "ab")
-        self.process = subprocess.Popen([PROGRAM, "run", "--config", self.config_file], stdout=self.log, stderr=self.log,
+        self.process = subprocess.Popen([self.program("lapwing-collector"), "run", "--config", self.config_file], stdout=self.log, stderr=self.log,
                                         env={**os.environ, **self.environment})
 
     def wait_until_ready(self, seconds=30):
@@ -192,19 +196,19 @@ class Collector:
         self.configure_agent(host, probes)
         return self.launch_agent()
 
-    def configure_agent(self, host, probes, name="agent"):
-        """Its files are `name` with the endings .yaml, .sock and .log, and the directory `name`."""
+    def configure_agent(self, host, probes, name="agent", known=PROBES):
+        """Its files are `name` with the endings .yaml, .sock and .log, and the directory `name`. It knows the probes `known`."""
         bundle = self.enrol(host)
         os.makedirs(self.path(name))
-        wanted = ", ".join(f"{name}: {probes.get(name, 'off')}" for name in PROBES)
+        wanted = ", ".join(f"{name}: {probes.get(name, 'off')}" for name in known)
         with open(self.path(name + ".yaml"), "w") as out:
             out.write(f"host: {host}\ndata: {self.path(name)}\nstatus_socket: {self.path(name + '.sock')}\n"
                       f"collector: {{ url: 'https://127.0.0.1:{self.agents_port}', ca: {bundle}, cert: {bundle}, key: {bundle},"
                       f" server_name: {NAME} }}\nattempts: off\ncanary: off\nprobes: {{ {wanted} }}\n")
 
-    def launch_agent(self, environment=None, name="agent"):
+    def launch_agent(self, environment=None, name="agent", programs=None):
         with open(self.path(name + ".log"), "ab") as log:
-            return subprocess.Popen([os.path.join(os.path.dirname(PROGRAM), "lapwing-agent"), "run", "--config",
+            return subprocess.Popen([os.path.join(programs or self.programs, "lapwing-agent"), "run", "--config",
                                      self.path(name + ".yaml")], stdout=log, stderr=log, env={**os.environ, **(environment or {})})
 
     def agent(self, cert, key=None, ca=None, source=None):
