@@ -5,12 +5,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <filesystem>
+#include <string>
+#include <system_error>
 #include <utility>
 
 namespace lapwing::files {
@@ -80,22 +84,62 @@ Expected<std::string> readFile(const std::string& path, std::size_t most) {
 }
 
 bool othersMayChange(const std::string& path) {
-    std::array<char, PATH_MAX> resolved{};
-    if (::realpath(path.c_str(), resolved.data()) == nullptr) {
+    constexpr int kMostLinks = 40;  // as the kernel follows
+    std::error_code error;
+    const auto whole = std::filesystem::absolute(path, error);
+    if (error || path.empty()) {
         return true;
     }
-    std::string place = resolved.data();
-    while (true) {
-        struct stat file {};
-        if (::stat(place.empty() ? "/" : place.c_str(), &file) != 0 || file.st_uid != 0 ||
-            (file.st_mode & S_IWOTH) != 0 || ((file.st_mode & S_IWGRP) != 0 && file.st_gid != 0)) {
+    const auto isRoots = [](const struct stat& file) {
+        return file.st_uid == 0 && (file.st_mode & S_IWOTH) == 0 &&
+               ((file.st_mode & S_IWGRP) == 0 || file.st_gid == 0);
+    };
+    std::deque<std::string> left;
+    for (const auto& part : whole.relative_path()) {
+        left.push_back(part.string());
+    }
+    std::string place;
+    int links = 0;
+    struct stat file {};
+    if (::stat("/", &file) != 0 || !isRoots(file)) {
+        return true;
+    }
+    while (!left.empty()) {
+        const auto part = std::move(left.front());
+        left.pop_front();
+        if (part.empty() || part == ".") {
+            continue;
+        }
+        if (part == "..") {
+            place.erase(std::min(place.rfind('/'), place.size()));
+            continue;
+        }
+        const auto next = place + "/" + part;
+        if (::lstat(next.c_str(), &file) != 0) {
             return true;
         }
-        if (place.empty()) {
-            return false;
+        if (!S_ISLNK(file.st_mode)) {
+            if (!isRoots(file)) {
+                return true;
+            }
+            place = next;
+            continue;
         }
-        place.erase(place.rfind('/'));
+        const auto target = std::filesystem::read_symlink(next, error);
+        if (error || ++links > kMostLinks) {
+            return true;
+        }
+        if (target.is_absolute()) {
+            place.clear();
+        }
+        const auto behind = std::move(left);
+        left.clear();
+        for (const auto& each : target.relative_path()) {
+            left.push_back(each.string());
+        }
+        left.insert(left.end(), behind.begin(), behind.end());
     }
+    return false;
 }
 
 Expected<void> syncDirectoryOf(const std::string& path) {

@@ -20,8 +20,8 @@ Expected<Owner> ownerOf(const std::string& path);
 /// Reads a file of at most `most` bytes. Errors: `not_found`, `denied`, `invalid`.
 Expected<std::string> readFile(const std::string& path, std::size_t most = 1U << 20);
 
-/// Whether someone other than root may change the file, or a directory above it. True for a file that does
-/// not exist.
+/// Whether someone other than root may change the file, a directory above it, or one that a symbolic link on
+/// the way leads through. True for a file that does not exist.
 bool othersMayChange(const std::string& path);
 
 /// Syncs the directory of `path`: without that a loss of power may lose the name of a new file. Errors:

@@ -2,45 +2,26 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <filesystem>
 #include <set>
 #include <system_error>
 
-#include "agent/nginx_conf/files.h"
+#include "agent/configtest/helper/trust.h"
 #include "agent/snapshot/helper/units.h"
 #include "common/digest.h"
-#include "common/files.h"
 
 namespace lapwing::agent::configtest {
 
 namespace {
 
 constexpr std::size_t kMostFiles = 4000;
-constexpr std::size_t kMostText = 16U << 20;
 
 using Paths = std::set<std::string>;
 
 bool isDirectory(const std::string& path) {
     std::error_code error;
     return std::filesystem::is_directory(path, error);
-}
-
-bool exists(const std::string& path) {
-    struct stat about {};
-    return stat(path.c_str(), &about) == 0;
-}
-
-Paths includedByNginx(const std::string& main_file) {
-    Paths out;
-    auto files = hostFiles();
-    files.read = [&out](const std::string& path) -> Expected<std::string> {
-        out.insert(path);
-        return textOfFile(path, kMostText);
-    };
-    loadNginx(main_file, files);
-    return out;
 }
 
 /// Certificates, maps, lists of addresses: a test reads them, too.
@@ -91,13 +72,9 @@ Inputs inputsOf(const std::string& program, const std::vector<std::string>& main
     Inputs out;
     Paths paths;
     for (const auto& file : main_files) {
-        paths.merge(program == "nginx" ? includedByNginx(file) : filesOfHaproxy(file));
-    }
-    const auto refused = std::find_if(paths.begin(), paths.end(), [](const auto& path) {
-        return exists(path) && files::othersMayChange(path);
-    });
-    if (refused != paths.end()) {
-        out.refused = "others than root may change " + *refused + ", so root must not test it unasked";
+        auto named = program == "nginx" ? namedByNginx(file) : namedByHaproxy(file);
+        paths.merge(named.files);
+        out.refused = out.refused.empty() ? named.refused : out.refused;
     }
     for (const auto& file : main_files) {
         addNeighbours(file, paths);

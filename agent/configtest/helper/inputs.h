@@ -13,8 +13,8 @@ struct Inputs {
 };
 
 /// Of the main files and what they include; of all files below the directories of the main files, at most
-/// 4000. Refused: a main or included file that others than root may change. They would choose what root's
-/// program reads and creates, and when.
+/// 4000. Refused: what trust.h refuses. Others would choose what root's program reads, creates and runs, and
+/// when.
 Inputs inputsOf(const std::string& program, const std::vector<std::string>& main_files);
 
 /// The files that HAProxy reads for an `-f`: the file, or the directory and its files.

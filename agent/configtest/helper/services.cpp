@@ -253,10 +253,20 @@ Service serviceOfUnit(const UnitCommand& command, const std::string& program) {
 
 void addOnce(Service service, std::vector<Service>& out) {
     service.environment = inheritable(service.environment);
-    const bool loads_others = std::any_of(service.environment.begin(), service.environment.end(),
-                                          [](const auto& variable) { return variable.starts_with("LD_"); });
+    // They choose libraries, modules and code that the program loads.
+    constexpr std::array kLoad{"LD_", "LUA_", "PERL", "OPENSSL_", "GCONV_", "LOCPATH=", "NLSPATH="};
+    const bool loads_others =
+        std::any_of(service.environment.begin(), service.environment.end(), [&](const auto& variable) {
+            return std::any_of(kLoad.begin(), kLoad.end(),
+                               [&](const char* prefix) { return variable.starts_with(prefix); });
+        });
     if (loads_others && service.test.unknown.empty()) {
-        service.test.unknown = "its environment loads other libraries (LD_...)";
+        service.test.unknown = "its environment loads other code (LD_..., LUA_..., PERL..., OPENSSL_...)";
+    }
+    // Whoever starts a program chooses its name and its title.
+    if (service.test.unknown.empty() &&
+        service.executable.substr(service.executable.rfind('/') + 1) != service.program) {
+        service.test.unknown = service.executable + " is not " + service.program;
     }
     const bool known = std::any_of(out.begin(), out.end(), [&](const auto& other) {
         return other.program == service.program && other.executable == service.executable &&

@@ -316,6 +316,55 @@ TEST_CASE("root does not test what others may change", "[root]") {
     CHECK_FALSE(inputsOf("nginx", files).refused.empty());
 }
 
+TEST_CASE("root does not test what leads to files and code of others", "[root]") {
+    const Host host;
+    const auto main_file = host.path("etc/n.conf");
+    const auto own = host.path("own/x.conf");
+    const auto theirs = host.path("theirs/x.conf");
+    write(own, "server { }\n");
+    write(theirs, "server { }\n");
+    REQUIRE(chown(theirs.parent_path().c_str(), 65534, 65534) == 0);
+    const auto refused = [&](const std::string& text) {
+        write(main_file, text);
+        return inputsOf("nginx", {main_file.string()}).refused;
+    };
+    CHECK(refused("http { include " + own.string() + "; }").empty());
+    // Behind an error of syntax, in a block whose contents nobody needs, in quotes.
+    for (const std::string before : {"} } http {", "http { map $a $b { ", "http { \"broken; ", "x'"}) {
+        CHECK(refused(before + " include \"" + theirs.string() + "\"; }").find("theirs") !=
+              std::string::npos);
+    }
+    // A pattern that matches nothing yet.
+    CHECK(refused("include " + host.path("theirs/*.none").string() + ";").find("add files") !=
+          std::string::npos);
+    CHECK(refused("include " + host.path("absent/*.none").string() + ";").empty());
+    // A link of root's into their directory, where a link leads back.
+    fs::create_symlink(own, host.path("theirs/back"));
+    fs::create_symlink(host.path("theirs/back"), host.path("etc/link"));
+    CHECK(refused("include " + host.path("etc/link").string() + ";").find("etc/link") != std::string::npos);
+    REQUIRE(mkfifo(host.path("etc/fifo").c_str(), 0600) == 0);
+    CHECK(refused("include " + host.path("etc/fifo").string() + ";").find("no regular file") !=
+          std::string::npos);
+
+    CHECK(refused("load_module " + own.string() + ";").empty());
+    CHECK_FALSE(refused("load_module " + theirs.string() + ";").empty());
+    CHECK_FALSE(refused("load_module modules/absent.so;").empty());
+    for (const std::string code :
+         {"init_by_lua_block { }", "lua_package_path x;", "perl_modules x;", "js_import x;"}) {
+        CHECK(refused("http { " + code + " }").find("code of others") != std::string::npos);
+    }
+
+    const auto refusedHaproxy = [&](const std::string& text) {
+        write(host.path("etc/h.cfg"), "global\n  " + text + "\n");
+        return inputsOf("haproxy", {host.path("etc/h.cfg").string()}).refused;
+    };
+    CHECK(refusedHaproxy("daemon").empty());
+    CHECK(refusedHaproxy("lua-load " + own.string()).empty());
+    CHECK_FALSE(refusedHaproxy("lua-load " + theirs.string()).empty());
+    CHECK_FALSE(refusedHaproxy("lua-load x.lua").empty());
+    CHECK_FALSE(refusedHaproxy("lua-prepend-path /usr/share/x/?.lua").empty());
+}
+
 TEST_CASE("a configuration is tested after a change, and rarely otherwise", "[root]") {
     const Host host;
     host.addHaproxy("grep -q broken " + host.path("etc/haproxy.cfg").string() +
