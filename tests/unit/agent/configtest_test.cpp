@@ -179,6 +179,7 @@ TEST_CASE("what Nginx says is judged") {
 
     for (const auto* ours :
          {"nginx: [emerg] open() \"/srv/logs/a.log\" failed (30: Read-only file system)",
+          "nginx: [emerg] bind() to 10.77.0.100:80 failed (99: Cannot assign requested address)",
           "nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)",
           "nginx: [emerg] cannot load certificate \"/tmp/x.pem\": BIO_new_file() failed",
           "nginx: invalid option: \"e\"", "",
