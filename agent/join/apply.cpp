@@ -27,8 +27,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kNginx = "/usr/sbin/nginx";
-constexpr const char* kSystemctl = "/usr/bin/systemctl";
 constexpr const char* kMariadbClient = "/usr/bin/mariadb";
 constexpr const char* kMysqlClient = "/usr/bin/mysql";
 constexpr const char* kAccount = "lapwing@localhost";
@@ -117,11 +115,20 @@ bool pageAnswers() {
     return false;
 }
 
-Expected<void> reloadNginx() {
-    if (auto valid = runs({kNginx, "-t"}); !valid) {
+/// Whether systemd knows that Nginx does not run.
+bool isStopped(const ApplyTools& tools) {
+    const auto shown =
+        runTool({tools.systemctl, "show", "--property=ActiveState", "--value", "nginx.service"}, kPatience,
+                kMostOutput);
+    const auto state = shown.output.substr(0, shown.output.find('\n'));
+    return state == "inactive" || state == "failed";
+}
+
+Expected<void> reloadNginx(const ApplyTools& tools) {
+    if (auto valid = runs({tools.nginx, "-t"}); !valid) {
         return valid;
     }
-    return runs({kSystemctl, "--quiet", "reload", "nginx.service"});
+    return runs({tools.systemctl, "--quiet", "reload", "nginx.service"});
 }
 
 std::string nginxObstacle(const ApplyPlaces& places, const std::string& config_file) {
@@ -138,7 +145,7 @@ std::string nginxObstacle(const ApplyPlaces& places, const std::string& config_f
     if (configured.isSequence() || configured.isScalar() || configured.isMap()) {
         return "the configuration names a page of Nginx, which does not answer";
     }
-    const auto valid = runs({kNginx, "-t"});
+    const auto valid = runs({places.tools.nginx, "-t"});
     return valid ? "" : "Nginx's configuration has an error already: " + valid.error().message;
 }
 
@@ -158,7 +165,7 @@ Expected<void> applyNginx(const ApplyPlaces& places) {
         done = files::writeFile(places.nginx, kNginxServer, 0644);
     }
     if (done) {
-        done = reloadNginx();
+        done = reloadNginx(places.tools);
     }
     if (done && !pageAnswers()) {
         done =
@@ -172,7 +179,7 @@ Expected<void> applyNginx(const ApplyPlaces& places) {
     }
     if (!done) {
         removeNginx(places);
-        if (const auto back = reloadNginx(); !back) {
+        if (const auto back = reloadNginx(places.tools); !back) {
             return fail(
                 done.error().kind,
                 done.error().message + "; the files are removed, and Nginx says: " + back.error().message);
@@ -291,10 +298,11 @@ void undoNginx(Record& record, const ApplyPlaces& places, Undone& out) {
             continue;
         }
         record.erase(line);
-        if (!served || exists(file) || ::access(kNginx, X_OK) != 0) {
+        if (!served || exists(file) || ::access(places.tools.nginx.c_str(), X_OK) != 0 ||
+            isStopped(places.tools)) {
             continue;
         }
-        if (const auto reloaded = reloadNginx(); !reloaded) {
+        if (const auto reloaded = reloadNginx(places.tools); !reloaded) {
             out.left.push_back("Nginx serves the status page until its next reload: " +
                                reloaded.error().message);
         }
@@ -330,8 +338,10 @@ void undoAccount(Record& record, Undone& out) {
 
 ApplyPlaces ApplyPlaces::beside(const std::string& config_file) {
     const auto config = std::filesystem::absolute(config_file).lexically_normal();
-    return {(config.parent_path() / "agent.applied").string(), "/etc/nginx/conf.d/lapwing.conf",
-            config::directoryBeside(config.string()) + "/20-nginx.yaml"};
+    return {(config.parent_path() / "agent.applied").string(),
+            "/etc/nginx/conf.d/lapwing.conf",
+            config::directoryBeside(config.string()) + "/20-nginx.yaml",
+            {}};
 }
 
 std::vector<Offer> offersOf(std::string_view status, const Installed& installed, const ApplyPlaces& places,

@@ -30,6 +30,12 @@ std::string probe(const std::string& job, const std::string& state, const std::s
            R"(","reason":"denied","message":")" + message + "\"}";
 }
 
+/// A program in shell, in place of a tool.
+void writeTool(const std::string& path, const std::string& script) {
+    std::ofstream(path) << "#!/bin/sh\n" << script;
+    REQUIRE(::chmod(path.c_str(), 0755) == 0);
+}
+
 bool has(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
@@ -187,4 +193,31 @@ TEST_CASE("only files with the content of the record are taken back") {
     CHECK(*files::readFile(places.nginx) == "edited since\n");
     CHECK_FALSE(std::filesystem::exists(places.fragment));
     CHECK_FALSE(std::filesystem::exists(places.record));
+}
+
+TEST_CASE("Nginx is reloaded after its file is taken back, unless it is stopped") {
+    const test::Temporary dir;
+    const ApplyPlaces places{dir.path("agent.applied"),
+                             dir.path("nginx.conf"),
+                             dir.path("20-nginx.yaml"),
+                             {dir.path("nginx"), dir.path("systemctl")}};
+    writeTool(places.tools.nginx, "exit 0\n");
+    const auto undone = [&](const std::string& state) {
+        writeTool(places.tools.systemctl, "if [ \"$1\" = show ]; then echo " + state +
+                                              "; exit 0; fi\necho \"$@\" >>" + dir.path("asked") + "; [ " +
+                                              state + " = active ]\n");
+        std::ofstream(places.nginx) << kNginxServer;
+        REQUIRE(files::writeFile(places.record, "nginx " + sha256(kNginxServer) + "\n", 0600));
+        return undoApplied(places);
+    };
+    for (const char* state : {"inactive", "failed"}) {
+        INFO(state);
+        const auto out = undone(state);
+        CHECK(out.done == std::vector<std::string>{"removed " + places.nginx});
+        CHECK(out.left.empty());
+        CHECK_FALSE(std::filesystem::exists(dir.path("asked")));
+    }
+    CHECK(undone("active").left.empty());
+    CHECK(*files::readFile(dir.path("asked")) == "--quiet reload nginx.service\n");
+    CHECK(undone("deactivating").left.size() == 1);
 }
