@@ -27,8 +27,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kMariadbClient = "/usr/bin/mariadb";
-constexpr const char* kMysqlClient = "/usr/bin/mysql";
 constexpr const char* kAccount = "lapwing@localhost";
 constexpr std::chrono::seconds kPatience{30};
 /// Nginx tries five times in 2.5 s to listen on a port that is taken.
@@ -190,8 +188,8 @@ Expected<void> applyNginx(const ApplyPlaces& places) {
 
 // The database
 
-std::string clientOf(bool mariadb) {
-    return mariadb && ::access(kMariadbClient, X_OK) == 0 ? kMariadbClient : kMysqlClient;
+std::string clientOf(const ApplyTools& tools, bool mariadb) {
+    return mariadb && ::access(tools.mariadb.c_str(), X_OK) == 0 ? tools.mariadb : tools.mysql;
 }
 
 /// The answer of the server to root, lines of columns.
@@ -240,21 +238,24 @@ std::string accountObstacle(const std::string& client, bool mariadb) {
 }
 
 Expected<void> applyAccount(bool mariadb, const ApplyPlaces& places) {
-    const auto client = clientOf(mariadb);
+    const auto client = clientOf(places.tools, mariadb);
+    if (auto noted = remember(places.record, kAccountLine, mariadb ? "mariadb" : "mysql"); !noted) {
+        return noted;
+    }
     // The first statement alone: where it fails, the account is somebody else's.
     if (const auto made = sql(client, accountStatement(mariadb)); !made) {
+        forgetLine(places.record, kAccountLine);
         return fail(made.error());
     }
-    const auto rights = sql(client, rightsStatements(mariadb));
-    auto done =
-        rights ? remember(places.record, kAccountLine, mariadb ? "mariadb" : "mysql") : fail(rights.error());
-    if (!done) {
+    if (const auto rights = sql(client, rightsStatements(mariadb)); !rights) {
         if (const auto dropped = sql(client, std::string("DROP USER ") + kAccount); !dropped) {
-            return fail(done.error().kind, done.error().message + "; the account " + kAccount +
-                                               " is left: " + dropped.error().message);
+            return fail(rights.error().kind, rights.error().message + "; the account " + kAccount +
+                                                 " is left, for `leave`: " + dropped.error().message);
         }
+        forgetLine(places.record, kAccountLine);
+        return fail(rights.error());
     }
-    return done;
+    return {};
 }
 
 std::string indented(const std::string& text) {
@@ -309,13 +310,13 @@ void undoNginx(Record& record, const ApplyPlaces& places, Undone& out) {
     }
 }
 
-void undoAccount(Record& record, Undone& out) {
+void undoAccount(Record& record, const ApplyPlaces& places, Undone& out) {
     const auto line = record.find(kAccountLine);
     if (line == record.end()) {
         return;
     }
     const bool mariadb = line->second == "mariadb";
-    const auto client = clientOf(mariadb);
+    const auto client = clientOf(places.tools, mariadb);
     const auto statement = std::string("DROP USER IF EXISTS ") + kAccount;
     auto obstacle = writeObstacle(client, mariadb);
     if (obstacle.empty()) {
@@ -358,7 +359,7 @@ std::vector<Offer> offersOf(std::string_view status, const Installed& installed,
         } else if (remedy.job == "mysql" && !installed.database_stopped) {
             offer.shown = "  statements, as root of the database:\n" +
                           indented(accountStatement(installed.mariadb) + rightsStatements(installed.mariadb));
-            offer.obstacle = accountObstacle(clientOf(installed.mariadb), installed.mariadb);
+            offer.obstacle = accountObstacle(clientOf(places.tools, installed.mariadb), installed.mariadb);
         } else {
             continue;
         }
@@ -378,7 +379,7 @@ Undone undoApplied(const ApplyPlaces& places) {
         return out;
     }
     undoNginx(record, places, out);
-    undoAccount(record, out);
+    undoAccount(record, places, out);
     if (const auto written = writeRecord(places.record, record); !written) {
         out.left.push_back(written.error().message);
     }

@@ -13,6 +13,8 @@ namespace lapwing::agent {
 struct ApplyTools {
     std::string nginx = "/usr/sbin/nginx";
     std::string systemctl = "/usr/bin/systemctl";
+    std::string mariadb = "/usr/bin/mariadb";
+    std::string mysql = "/usr/bin/mysql";
 };
 
 /// Where `join --apply` writes.

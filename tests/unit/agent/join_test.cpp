@@ -221,3 +221,35 @@ TEST_CASE("Nginx is reloaded after its file is taken back, unless it is stopped"
     CHECK(*files::readFile(dir.path("asked")) == "--quiet reload nginx.service\n");
     CHECK(undone("deactivating").left.size() == 1);
 }
+
+TEST_CASE("an account is in the record before it is made, and as long as it may be there") {
+    const test::Temporary dir;
+    ApplyPlaces places{dir.path("agent.applied"), dir.path("nginx.conf"), dir.path("20-nginx.yaml"), {}};
+    places.tools.mariadb = dir.path("client");
+    Installed installed;
+    installed.mariadb = true;
+    const Offer offer{"mysql", "", "", ""};
+    // Fails at the statements of a pattern; keeps the record as it was at the first statement.
+    const auto applied = [&](const std::string& failing) {
+        std::filesystem::remove(places.record);
+        std::filesystem::remove(dir.path("seen"));
+        writeTool(places.tools.mariadb, "[ -e " + dir.path("seen") + " ] || cat " + places.record + " >" +
+                                            dir.path("seen") + "\ncase \"$*\" in " + failing +
+                                            ") echo no >&2; exit 1 ;; esac\n");
+        return apply(offer, installed, places);
+    };
+    CHECK(applied("nothing"));
+    CHECK(*files::readFile(dir.path("seen")) == "account mariadb\n");
+    CHECK(*files::readFile(places.record) == "account mariadb\n");
+    CHECK_FALSE(applied("*CREATE*"));
+    CHECK_FALSE(std::filesystem::exists(places.record));
+    CHECK_FALSE(applied("*GRANT*"));
+    CHECK_FALSE(std::filesystem::exists(places.record));
+    const auto left = applied("*GRANT*|*DROP*");
+    REQUIRE_FALSE(left);
+    CHECK(has(left.error().message, "is left"));
+    CHECK(*files::readFile(places.record) == "account mariadb\n");
+    std::filesystem::remove(places.record);
+    places.record = dir.path("none/agent.applied");
+    CHECK_FALSE(apply(offer, installed, places));
+}
