@@ -27,10 +27,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kNginx = "/usr/sbin/nginx";
-constexpr const char* kSystemctl = "/usr/bin/systemctl";
-constexpr const char* kMariadbClient = "/usr/bin/mariadb";
-constexpr const char* kMysqlClient = "/usr/bin/mysql";
 constexpr const char* kAccount = "lapwing@localhost";
 constexpr std::chrono::seconds kPatience{30};
 /// Nginx tries five times in 2.5 s to listen on a port that is taken.
@@ -117,11 +113,20 @@ bool pageAnswers() {
     return false;
 }
 
-Expected<void> reloadNginx() {
-    if (auto valid = runs({kNginx, "-t"}); !valid) {
+/// Whether systemd knows that Nginx does not run.
+bool isStopped(const ApplyTools& tools) {
+    const auto shown =
+        runTool({tools.systemctl, "show", "--property=ActiveState", "--value", "nginx.service"}, kPatience,
+                kMostOutput);
+    const auto state = shown.output.substr(0, shown.output.find('\n'));
+    return state == "inactive" || state == "failed";
+}
+
+Expected<void> reloadNginx(const ApplyTools& tools) {
+    if (auto valid = runs({tools.nginx, "-t"}); !valid) {
         return valid;
     }
-    return runs({kSystemctl, "--quiet", "reload", "nginx.service"});
+    return runs({tools.systemctl, "--quiet", "reload", "nginx.service"});
 }
 
 std::string nginxObstacle(const ApplyPlaces& places, const std::string& config_file) {
@@ -138,7 +143,7 @@ std::string nginxObstacle(const ApplyPlaces& places, const std::string& config_f
     if (configured.isSequence() || configured.isScalar() || configured.isMap()) {
         return "the configuration names a page of Nginx, which does not answer";
     }
-    const auto valid = runs({kNginx, "-t"});
+    const auto valid = runs({places.tools.nginx, "-t"});
     return valid ? "" : "Nginx's configuration has an error already: " + valid.error().message;
 }
 
@@ -158,7 +163,7 @@ Expected<void> applyNginx(const ApplyPlaces& places) {
         done = files::writeFile(places.nginx, kNginxServer, 0644);
     }
     if (done) {
-        done = reloadNginx();
+        done = reloadNginx(places.tools);
     }
     if (done && !pageAnswers()) {
         done =
@@ -172,7 +177,7 @@ Expected<void> applyNginx(const ApplyPlaces& places) {
     }
     if (!done) {
         removeNginx(places);
-        if (const auto back = reloadNginx(); !back) {
+        if (const auto back = reloadNginx(places.tools); !back) {
             return fail(
                 done.error().kind,
                 done.error().message + "; the files are removed, and Nginx says: " + back.error().message);
@@ -183,8 +188,8 @@ Expected<void> applyNginx(const ApplyPlaces& places) {
 
 // The database
 
-std::string clientOf(bool mariadb) {
-    return mariadb && ::access(kMariadbClient, X_OK) == 0 ? kMariadbClient : kMysqlClient;
+std::string clientOf(const ApplyTools& tools, bool mariadb) {
+    return mariadb && ::access(tools.mariadb.c_str(), X_OK) == 0 ? tools.mariadb : tools.mysql;
 }
 
 /// The answer of the server to root, lines of columns.
@@ -233,21 +238,24 @@ std::string accountObstacle(const std::string& client, bool mariadb) {
 }
 
 Expected<void> applyAccount(bool mariadb, const ApplyPlaces& places) {
-    const auto client = clientOf(mariadb);
+    const auto client = clientOf(places.tools, mariadb);
+    if (auto noted = remember(places.record, kAccountLine, mariadb ? "mariadb" : "mysql"); !noted) {
+        return noted;
+    }
     // The first statement alone: where it fails, the account is somebody else's.
     if (const auto made = sql(client, accountStatement(mariadb)); !made) {
+        forgetLine(places.record, kAccountLine);
         return fail(made.error());
     }
-    const auto rights = sql(client, rightsStatements(mariadb));
-    auto done =
-        rights ? remember(places.record, kAccountLine, mariadb ? "mariadb" : "mysql") : fail(rights.error());
-    if (!done) {
+    if (const auto rights = sql(client, rightsStatements(mariadb)); !rights) {
         if (const auto dropped = sql(client, std::string("DROP USER ") + kAccount); !dropped) {
-            return fail(done.error().kind, done.error().message + "; the account " + kAccount +
-                                               " is left: " + dropped.error().message);
+            return fail(rights.error().kind, rights.error().message + "; the account " + kAccount +
+                                                 " is left, for `leave`: " + dropped.error().message);
         }
+        forgetLine(places.record, kAccountLine);
+        return fail(rights.error());
     }
-    return done;
+    return {};
 }
 
 std::string indented(const std::string& text) {
@@ -291,23 +299,24 @@ void undoNginx(Record& record, const ApplyPlaces& places, Undone& out) {
             continue;
         }
         record.erase(line);
-        if (!served || exists(file) || ::access(kNginx, X_OK) != 0) {
+        if (!served || exists(file) || ::access(places.tools.nginx.c_str(), X_OK) != 0 ||
+            isStopped(places.tools)) {
             continue;
         }
-        if (const auto reloaded = reloadNginx(); !reloaded) {
+        if (const auto reloaded = reloadNginx(places.tools); !reloaded) {
             out.left.push_back("Nginx serves the status page until its next reload: " +
                                reloaded.error().message);
         }
     }
 }
 
-void undoAccount(Record& record, Undone& out) {
+void undoAccount(Record& record, const ApplyPlaces& places, Undone& out) {
     const auto line = record.find(kAccountLine);
     if (line == record.end()) {
         return;
     }
     const bool mariadb = line->second == "mariadb";
-    const auto client = clientOf(mariadb);
+    const auto client = clientOf(places.tools, mariadb);
     const auto statement = std::string("DROP USER IF EXISTS ") + kAccount;
     auto obstacle = writeObstacle(client, mariadb);
     if (obstacle.empty()) {
@@ -330,8 +339,10 @@ void undoAccount(Record& record, Undone& out) {
 
 ApplyPlaces ApplyPlaces::beside(const std::string& config_file) {
     const auto config = std::filesystem::absolute(config_file).lexically_normal();
-    return {(config.parent_path() / "agent.applied").string(), "/etc/nginx/conf.d/lapwing.conf",
-            config::directoryBeside(config.string()) + "/20-nginx.yaml"};
+    return {(config.parent_path() / "agent.applied").string(),
+            "/etc/nginx/conf.d/lapwing.conf",
+            config::directoryBeside(config.string()) + "/20-nginx.yaml",
+            {}};
 }
 
 std::vector<Offer> offersOf(std::string_view status, const Installed& installed, const ApplyPlaces& places,
@@ -348,7 +359,7 @@ std::vector<Offer> offersOf(std::string_view status, const Installed& installed,
         } else if (remedy.job == "mysql" && !installed.database_stopped) {
             offer.shown = "  statements, as root of the database:\n" +
                           indented(accountStatement(installed.mariadb) + rightsStatements(installed.mariadb));
-            offer.obstacle = accountObstacle(clientOf(installed.mariadb), installed.mariadb);
+            offer.obstacle = accountObstacle(clientOf(places.tools, installed.mariadb), installed.mariadb);
         } else {
             continue;
         }
@@ -368,7 +379,7 @@ Undone undoApplied(const ApplyPlaces& places) {
         return out;
     }
     undoNginx(record, places, out);
-    undoAccount(record, out);
+    undoAccount(record, places, out);
     if (const auto written = writeRecord(places.record, record); !written) {
         out.left.push_back(written.error().message);
     }

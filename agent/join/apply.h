@@ -9,11 +9,20 @@
 
 namespace lapwing::agent {
 
+/// The programs that changes need: others in tests.
+struct ApplyTools {
+    std::string nginx = "/usr/sbin/nginx";
+    std::string systemctl = "/usr/bin/systemctl";
+    std::string mariadb = "/usr/bin/mariadb";
+    std::string mysql = "/usr/bin/mysql";
+};
+
 /// Where `join --apply` writes.
 struct ApplyPlaces {
     std::string record;  ///< "/etc/lapwing/agent.applied": what was changed, for `leave`. Only root writes it
     std::string nginx;   ///< "/etc/nginx/conf.d/lapwing.conf"
     std::string fragment;  ///< "/etc/lapwing/agent.d/20-nginx.yaml"
+    ApplyTools tools = {};
 
     static ApplyPlaces beside(const std::string& config_file);
 };

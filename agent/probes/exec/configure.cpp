@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "agent/probes/kind.h"
 #include "agent/probes/switch.h"
 #include "common/config/reader.h"
+#include "common/digest.h"
 
 namespace lapwing::agent {
 
@@ -17,6 +19,14 @@ namespace {
 
 /// Besides the command's own time: systemd starts the helper.
 constexpr std::chrono::milliseconds kStart{3000};
+/// The most that a first run waits.
+constexpr std::chrono::milliseconds kSpread{60'000};
+
+/// Spreads the commands of one interval, which would else begin together. The same on every host.
+std::chrono::milliseconds offsetOf(const std::string& name, std::chrono::milliseconds interval) {
+    const auto window = static_cast<std::uint64_t>(std::min(interval, kSpread).count());
+    return std::chrono::milliseconds(fnv1a(name) % window);
+}
 
 std::string configureExec(const config::Node& node, const ProbeContext& context,
                           std::vector<ProbeSpec>& out) {
@@ -35,6 +45,7 @@ std::string configureExec(const config::Node& node, const ProbeContext& context,
         spec.labels.set("command", command.name);
         spec.deadline = std::chrono::milliseconds(command.timeout_ms) + kStart;
         spec.interval = std::max(std::chrono::milliseconds(command.interval_ms), spec.deadline);
+        spec.offset = offsetOf(command.name, spec.interval);
         spec.probe = std::make_unique<exec::ExecProbe>(std::move(command));
         out.push_back(std::move(spec));
     }

@@ -27,6 +27,18 @@ bool isDigit(char c) {
     return c >= '0' && c <= '9';
 }
 
+/// "run-u12.service", "run-r0a1b2c.timer", "run-p12-i34.service": of systemd-run without --unit.
+bool isOfSystemdRun(std::string_view unit) {
+    constexpr std::string_view beginning = "run-";
+    if (!unit.starts_with(beginning)) {
+        return false;
+    }
+    const auto name = unit.substr(beginning.size(), unit.find('.') - beginning.size());
+    return name.size() >= 2 && std::string_view("urp").find(name[0]) != std::string_view::npos &&
+           name.find_first_not_of("0123456789abcdef-i", 1) == std::string_view::npos &&
+           name.find_first_of("0123456789") != std::string_view::npos;
+}
+
 }  // namespace
 
 bool watched(const Choice& choice, const std::string& unit) {
@@ -40,19 +52,20 @@ bool ignored(const Choice& choice, const std::string& unit) {
 }
 
 bool isPassing(std::string_view unit) {
-    if (unit.starts_with("run-")) {
+    if (isOfSystemdRun(unit)) {
         return true;
     }
     const auto at = unit.find('@');
     if (at == std::string_view::npos || !unit.ends_with(".service")) {
         return false;
     }
-    // "NUMBER-ADDRESS:PORT-ADDRESS:PORT" of a TCP socket, "NUMBER-PID-UID" of a Unix socket.
+    // "NUMBER-ADDRESS:PORT-ADDRESS:PORT" of a TCP socket; of a Unix socket "NUMBER-PID-UID", and in newer
+    // versions of systemd "NUMBER-PID_INODE-UID".
     auto instance = unit.substr(at + 1);
     instance.remove_suffix(std::string_view(".service").size());
     const auto number = std::find_if_not(instance.begin(), instance.end(), isDigit);
-    const bool numbers_only =
-        std::all_of(instance.begin(), instance.end(), [](char c) { return isDigit(c) || c == '-'; });
+    const bool numbers_only = std::all_of(instance.begin(), instance.end(),
+                                          [](char c) { return isDigit(c) || c == '-' || c == '_'; });
     return number != instance.begin() && number != instance.end() && *number == '-' &&
            (instance.find(':') != std::string_view::npos ||
             (numbers_only && std::count(instance.begin(), instance.end(), '-') >= 2));

@@ -143,13 +143,20 @@ Expected<Answers> ask(const Choice& choice, const Places& places, const Deadline
 
 std::vector<const Unit*> chosen(const Choice& choice, const std::vector<Unit>& listed, std::size_t most,
                                 bool& cut) {
-    std::vector<const Unit*> out;
-    for (const bool failed : {true, false}) {
-        for (const auto& unit : listed) {
-            if ((unit.active == "failed") == failed && wantedOf(choice, unit).any()) {
-                out.push_back(&unit);
-            }
+    // Passing ones last, even if they are watched: strangers choose their number.
+    const auto rank = [&](const Unit& unit) {
+        return (isPassing(unit.name) ? 4 : 0) + (watched(choice, unit.name) ? 0 : 2) +
+               (unit.active == "failed" ? 0 : 1);
+    };
+    std::array<std::vector<const Unit*>, 8> ranks;
+    for (const auto& unit : listed) {
+        if (wantedOf(choice, unit).any()) {
+            ranks.at(static_cast<std::size_t>(rank(unit))).push_back(&unit);
         }
+    }
+    std::vector<const Unit*> out;
+    for (const auto& units : ranks) {
+        out.insert(out.end(), units.begin(), units.end());
     }
     cut = out.size() > most;
     out.resize(std::min(out.size(), most));
@@ -163,7 +170,7 @@ Wanted wantedOf(const Choice& choice, const Unit& unit) {
         return out;
     }
     const bool kept = watched(choice, unit.name);
-    out.states = failed || kept;
+    out.states = kept || (failed && !isPassing(unit.name));
     out.restarts = unit.name.ends_with(".service") && (kept || (isAtWork(unit) && !isPassing(unit.name)));
     out.timer = unit.name.ends_with(".timer");
     out.socket = unit.name.ends_with(".socket") && kept;

@@ -34,7 +34,8 @@ class UnitsProbe : public Probe {
     Places places_;
 };
 
-/// The units to ask about, at most `most`: failed ones first, in the order of the list. Pure.
+/// The units to ask about, at most `most`: watched ones first, of these and of the others failed ones first,
+/// passing ones last; in the order of the list. Pure.
 std::vector<const Unit*> chosen(const Choice& choice, const std::vector<Unit>& listed, std::size_t most,
                                 bool& cut);
 

@@ -30,6 +30,12 @@ std::string probe(const std::string& job, const std::string& state, const std::s
            R"(","reason":"denied","message":")" + message + "\"}";
 }
 
+/// A program in shell, in place of a tool.
+void writeTool(const std::string& path, const std::string& script) {
+    std::ofstream(path) << "#!/bin/sh\n" << script;
+    REQUIRE(::chmod(path.c_str(), 0755) == 0);
+}
+
 bool has(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
@@ -187,4 +193,63 @@ TEST_CASE("only files with the content of the record are taken back") {
     CHECK(*files::readFile(places.nginx) == "edited since\n");
     CHECK_FALSE(std::filesystem::exists(places.fragment));
     CHECK_FALSE(std::filesystem::exists(places.record));
+}
+
+TEST_CASE("Nginx is reloaded after its file is taken back, unless it is stopped") {
+    const test::Temporary dir;
+    const ApplyPlaces places{dir.path("agent.applied"),
+                             dir.path("nginx.conf"),
+                             dir.path("20-nginx.yaml"),
+                             {dir.path("nginx"), dir.path("systemctl")}};
+    writeTool(places.tools.nginx, "exit 0\n");
+    const auto undone = [&](const std::string& state) {
+        writeTool(places.tools.systemctl, "if [ \"$1\" = show ]; then echo " + state +
+                                              "; exit 0; fi\necho \"$@\" >>" + dir.path("asked") + "; [ " +
+                                              state + " = active ]\n");
+        std::ofstream(places.nginx) << kNginxServer;
+        REQUIRE(files::writeFile(places.record, "nginx " + sha256(kNginxServer) + "\n", 0600));
+        return undoApplied(places);
+    };
+    for (const char* state : {"inactive", "failed"}) {
+        INFO(state);
+        const auto out = undone(state);
+        CHECK(out.done == std::vector<std::string>{"removed " + places.nginx});
+        CHECK(out.left.empty());
+        CHECK_FALSE(std::filesystem::exists(dir.path("asked")));
+    }
+    CHECK(undone("active").left.empty());
+    CHECK(*files::readFile(dir.path("asked")) == "--quiet reload nginx.service\n");
+    CHECK(undone("deactivating").left.size() == 1);
+}
+
+TEST_CASE("an account is in the record before it is made, and as long as it may be there") {
+    const test::Temporary dir;
+    ApplyPlaces places{dir.path("agent.applied"), dir.path("nginx.conf"), dir.path("20-nginx.yaml"), {}};
+    places.tools.mariadb = dir.path("client");
+    Installed installed;
+    installed.mariadb = true;
+    const Offer offer{"mysql", "", "", ""};
+    // Fails at the statements of a pattern; keeps the record as it was at the first statement.
+    const auto applied = [&](const std::string& failing) {
+        std::filesystem::remove(places.record);
+        std::filesystem::remove(dir.path("seen"));
+        writeTool(places.tools.mariadb, "[ -e " + dir.path("seen") + " ] || cat " + places.record + " >" +
+                                            dir.path("seen") + "\ncase \"$*\" in " + failing +
+                                            ") echo no >&2; exit 1 ;; esac\n");
+        return apply(offer, installed, places);
+    };
+    CHECK(applied("nothing"));
+    CHECK(*files::readFile(dir.path("seen")) == "account mariadb\n");
+    CHECK(*files::readFile(places.record) == "account mariadb\n");
+    CHECK_FALSE(applied("*CREATE*"));
+    CHECK_FALSE(std::filesystem::exists(places.record));
+    CHECK_FALSE(applied("*GRANT*"));
+    CHECK_FALSE(std::filesystem::exists(places.record));
+    const auto left = applied("*GRANT*|*DROP*");
+    REQUIRE_FALSE(left);
+    CHECK(has(left.error().message, "is left"));
+    CHECK(*files::readFile(places.record) == "account mariadb\n");
+    std::filesystem::remove(places.record);
+    places.record = dir.path("none/agent.applied");
+    CHECK_FALSE(apply(offer, installed, places));
 }

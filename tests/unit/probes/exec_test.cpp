@@ -6,6 +6,8 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdint>
+#include <fstream>
 #include <map>
 #include <string>
 #include <thread>
@@ -305,4 +307,43 @@ TEST_CASE("exec: the configuration") {
     }
     CHECK(problemsOf("[ { name: a, command: [ " + words + " ] } ]").size() == 1);
     CHECK(problemsOf("[ " + commands + " ]").size() == 1);
+}
+
+TEST_CASE("exec: as many commands as there may be do not begin together") {
+    std::string commands;
+    for (int i = 0; i < 64; ++i) {
+        commands += "{ name: c" + std::to_string(i) +
+                    ", command: [ /bin/true ], interval: " + (i % 2 == 0 ? "1m" : "1h") + " }, ";
+    }
+    config::Reader reader;
+    std::vector<ProbeSpec> specs;
+    (void)execProbe().configure(reader.text("[ " + commands + " ]", "test"), ProbeContext(), specs);
+    REQUIRE(specs.size() == 64);
+    std::map<std::int64_t, int> in_second;
+    for (const auto& spec : specs) {
+        REQUIRE(spec.offset);
+        CHECK(*spec.offset < std::chrono::seconds(60));
+        ++in_second[spec.offset->count() / 1000];
+    }
+    for (const auto& [second, begun] : in_second) {
+        INFO(second);
+        CHECK(begun <= 8);
+    }
+    specs.clear();
+    (void)execProbe().configure(
+        reader.text("[ { name: often, command: [ /bin/true ], interval: 20s } ]", "again"), ProbeContext(),
+        specs);
+    REQUIRE(specs.size() == 1);
+    CHECK(*specs[0].offset < std::chrono::seconds(20));
+}
+
+TEST_CASE("exec: the unit has room for a thread of each command") {
+    std::ifstream unit(LAPWING_UNITS "/lapwing-agent.service");
+    std::size_t tasks = 0;
+    for (std::string line; std::getline(unit, line);) {
+        if (line.starts_with("TasksMax=")) {
+            tasks = std::stoul(line.substr(line.find('=') + 1));
+        }
+    }
+    CHECK(tasks >= kMostCommands + 32);
 }

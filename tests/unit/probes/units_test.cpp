@@ -81,13 +81,15 @@ Unit unit(const std::string& name, const std::string& active = "active", const s
 
 TEST_CASE("units: services of one connection and of one command are passing") {
     for (const char* name : {"sshd@0-10.0.0.1:22-10.0.0.2:4567.service", "each@12-[::1]:22-[::1]:99.service",
-                             "each@3-1234-1000.service", "run-u12.service", "run-r0a1b2c.service"}) {
+                             "each@3-1234-1000.service", "each@3-1234_5678-1000.service", "run-u12.service",
+                             "run-r0a1b2c.service", "run-p12-i34.service"}) {
         INFO(name);
         CHECK(isPassing(name));
     }
     for (const char* name :
          {"nginx.service", "postgresql@15-main.service", "user@1000.service", "shop@8085.service",
-          "worker@2-3.service", "user-runtime-dir@0.service", "each@3-1-2.socket"}) {
+          "worker@2-3.service", "user-runtime-dir@0.service", "each@3-1-2.socket", "run-backup.service",
+          "run-user-1000.mount", "run-parts.service"}) {
         INFO(name);
         CHECK_FALSE(isPassing(name));
     }
@@ -105,6 +107,9 @@ TEST_CASE("units: what is asked of which unit") {
     CHECK_FALSE(wantedOf(choice, unit("cron.service", "inactive", "dead")).any());
     CHECK_FALSE(wantedOf(choice, unit("systemd-sysctl.service", "active", "exited")).any());
     CHECK_FALSE(wantedOf(choice, unit("sshd@0-10.0.0.1:22-10.0.0.2:4567.service")).any());
+    CHECK_FALSE(wantedOf(choice, unit("sshd@0-10.0.0.1:22-10.0.0.2:4567.service", "failed", "failed")).any());
+    CHECK_FALSE(wantedOf(choice, unit("run-u12.service", "failed", "failed")).any());
+    CHECK(wantedOf({{"sshd@*"}, {}}, unit("sshd@0-10.0.0.1:22-10.0.0.2:4567.service", "failed")).states);
     CHECK(wantedOf(choice, unit("cron.service", "failed", "failed")).states);
     CHECK(wantedOf(choice, unit("gone.service", "failed", "failed", "not-found")).states);
     CHECK_FALSE(wantedOf(choice, unit("nginx.service", "inactive", "dead", "not-found")).any());
@@ -115,21 +120,42 @@ TEST_CASE("units: what is asked of which unit") {
 }
 
 // attacks "units of systemd whose states or counters are reported"
-TEST_CASE("units: of too many units, failed ones come first") {
+TEST_CASE("units: of too many units, watched ones come first, then failed ones") {
     std::vector<Unit> listed;
     for (int i = 0; i < 600; ++i) {
         listed.push_back(unit("s" + std::to_string(i) + ".service"));
     }
     listed.push_back(unit("broken.service", "failed", "failed"));
+    listed.push_back(unit("nginx.service"));
     bool cut = false;
     const auto asked = chosen({}, listed, kMostUnits, cut);
     CHECK(cut);
     REQUIRE(asked.size() == 512);
-    CHECK(asked[0]->name == "broken.service");
-    CHECK(asked[1]->name == "s0.service");
+    CHECK(asked[0]->name == "nginx.service");
+    CHECK(asked[1]->name == "broken.service");
+    CHECK(asked[2]->name == "s0.service");
     listed.resize(512);
     CHECK(chosen({}, listed, kMostUnits, cut).size() == 512);
     CHECK_FALSE(cut);
+}
+
+// attacks "units of systemd whose states or counters are reported"
+TEST_CASE("units: failed services of connections take no watched unit's place") {
+    std::vector<Unit> listed;
+    for (int i = 0; i < 600; ++i) {
+        listed.push_back(
+            unit("sshd@" + std::to_string(i) + "-10.0.0.1:22-10.0.0.2:4567.service", "failed", "failed"));
+    }
+    listed.push_back(unit("shop.service"));
+    bool cut = false;
+    auto asked = chosen({}, listed, kMostUnits, cut);
+    CHECK_FALSE(cut);
+    REQUIRE(asked.size() == 1);
+    CHECK(asked[0]->name == "shop.service");
+    asked = chosen({{"*"}, {}}, listed, kMostUnits, cut);
+    CHECK(cut);
+    REQUIRE(asked.size() == 512);
+    CHECK(asked[0]->name == "shop.service");
 }
 
 TEST_CASE("units: the manager's answers, under node_exporter's names") {
