@@ -217,6 +217,15 @@ def test_a_list_in_another_file_is_never_replaced():
 def test_a_receiver_is_removed_with_its_secret():
     wrong = run("notify", "remove", "webhook[7]")
     assert wrong.returncode == 2 and "webhook[0], webhook[1] and email[0]" in wrong.stderr, wrong
+    before = read(own("10-notify.yaml"))
+    for field in ("to: [ 'email[0]', 'webhook[1]' ]", "to: 'email[0]', alternative: 'webhook[1]'"):
+        with open(own("20-mine.yaml"), "w") as out:
+            out.write(f"notify:\n  routes:\n    - {{ {field} }}\n")
+        for name, why in (("webhook[0]", "would become webhook[0]"), ("webhook[1]", "is to be removed")):
+            refused = run("notify", "remove", name)
+            assert refused.returncode == 2 and f"{own('20-mine.yaml')}:3" in refused.stderr and why in refused.stderr, refused
+        assert read(own("10-notify.yaml")) == before and os.path.exists(collector.path("notify-slack-1.url"))
+    os.unlink(own("20-mine.yaml"))
     done = run("notify", "remove", "webhook[0]")
     assert done.returncode == 0 and "format: slack" in done.stdout, done
     assert not os.path.exists(collector.path("notify-slack-1.url")) and os.path.exists(collector.path("notify-telegram-1.url"))
