@@ -81,6 +81,10 @@ std::set<std::string> filesToKeep(const Config& config, const std::string& confi
         add(each.ca_file);
         add(each.bearer_token_file);
         add(each.routing_key_file);
+        add(each.body_file);
+        for (const auto& header : each.header_files) {
+            add(header.second);
+        }
     }
     for (const auto& each : config.notify.email) {
         add(each.ca_file);

@@ -1,9 +1,12 @@
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -108,6 +111,30 @@ std::string contentOf(const Config& config, const config::Node& others,
     return out;
 }
 
+/// A file with a user, for a trial before there is a real one.
+class TrialUsers {
+  public:
+    TrialUsers() : descriptor_(::mkstemp(path_.data())) {}
+    ~TrialUsers() {
+        if (descriptor_ >= 0) {
+            ::close(descriptor_);
+            ::unlink(path_.c_str());
+        }
+    }
+    TrialUsers(const TrialUsers&) = delete;
+    TrialUsers& operator=(const TrialUsers&) = delete;
+    bool write() const {
+        constexpr std::string_view line = "trial:$6$trial$trial\n";
+        return descriptor_ >= 0 &&
+               ::write(descriptor_, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+    }
+    const std::string& path() const { return path_; }
+
+  private:
+    std::string path_ = (fs::temp_directory_path() / "lapwing-users-XXXXXX").string();
+    int descriptor_;
+};
+
 }  // namespace
 
 int enableHttp(const std::string& config_file, const HttpRequest& request) {
@@ -142,18 +169,28 @@ int enableHttp(const std::string& config_file, const HttpRequest& request) {
         fmt::print(stderr, "name the first user, who may log in, with --user NAME\n");
         return kWrongUsage;
     }
+    const TrialUsers trial;
+    if (!has_users && !trial.write()) {
+        fmt::print(stderr, "{} cannot be written. Nothing was changed.\n", trial.path());
+        return kWrongUsage;
+    }
+    const auto changed = fragment.tried(
+        contentOf(*config, others, listeners, has_users ? users_file : trial.path(), request.names));
+    if (!changed) {
+        fmt::print(stderr, "Nothing was changed.\n");
+        return kWrongUsage;
+    }
     if (!request.user.empty()) {
         if (const int code = addUser(config_file, request.user, users_file); code != kFine) {
             return code;
         }
     }
     const auto content = contentOf(*config, others, listeners, users_file, request.names);
-    const auto changed = fragment.tried(content);
-    if (!changed) {
-        fmt::print(stderr, "{} was not written.\n", fragment.path());
+    if (const auto written = fragment.put(content); !written && !request.user.empty()) {
+        fmt::print(stderr, "{}\n{} has the user; nothing else was changed.\n", written.error().message,
+                   users_file);
         return kWrongUsage;
-    }
-    if (const auto written = fragment.put(content); !written) {
+    } else if (!written) {
         return notWritten(written.error());
     }
     fmt::print("{}:\n\n{}\nThe page is {} after:\n\n{}\n", fragment.path(), content, changed->externalUrl(),

@@ -147,6 +147,30 @@ bool isListedElsewhere(const Fragment& fragment, const char* list, const std::st
     return true;
 }
 
+/// Whether a route would lead elsewhere after this place of the list is removed, because it names that place
+/// or one behind it, which moves up. Prints each.
+bool isNamedByRoute(const Fragment& fragment, const std::string& list, std::size_t place, std::size_t size) {
+    config::Reader reader;
+    const auto notify = fragment.others(reader)["notify"];
+    bool found = false;
+    const auto judge = [&](const config::Node& entry) {
+        for (auto at = place; at < size; ++at) {
+            if (const auto name = fmt::format("{}[{}]", list, at); entry.text() == name) {
+                fmt::print(stderr, "{}:{}: {} names {}, {}.\n", entry.file(), entry.line(), entry.path(),
+                           name,
+                           at == place ? "which is to be removed"
+                                       : fmt::format("which would become {}[{}]", list, at - 1));
+                found = true;
+            }
+        }
+    };
+    notify["routes"].forEach([&](const config::Node& route) {
+        route["to"].forEach(judge);
+        route["alternative"].forEach(judge);
+    });
+    return found;
+}
+
 /// The new receiver alone, which is the last of its list.
 int testNew(const Config& config, bool mail) {
     notify::Config alone;
@@ -265,6 +289,11 @@ int removeReceiver(const std::string& config_file, const std::string& name) {
             found = known.back() == name ? each : found;
         }
         if (found != list->end()) {
+            const auto place = static_cast<std::size_t>(found - list->begin());
+            if (isNamedByRoute(fragment, list_name, place, list->size())) {
+                fmt::print(stderr, "Take it out of the routes first. Nothing was changed.\n");
+                return kWrongUsage;
+            }
             removed = *found;
             list->erase(found);
         }

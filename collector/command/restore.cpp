@@ -98,6 +98,15 @@ struct Scratch {
     }
 };
 
+/// Whether a problem of the configuration is only that a file of the backup is not written yet.
+bool goesAway(const config::Problem& problem, const Files& files) {
+    return std::any_of(files.begin(), files.end(), [&](const auto& each) {
+        std::error_code ignored;
+        return problem.message.find(" " + each.path + ": ") != std::string::npos &&
+               !fs::exists(each.path, ignored);
+    });
+}
+
 /// The configuration as it will be: the files of the backup, over those that this machine has beside them.
 Expected<Config> configToCome(const Files& files, const std::string& config_file) {
     const Scratch scratch;
@@ -125,9 +134,11 @@ Expected<Config> configToCome(const Files& files, const std::string& config_file
     auto config = loadConfig(scratch.path + config_file, reader);
     std::string problems;
     for (const auto& each : reader.problems()) {
-        problems += (problems.empty() ? "" : "; ") + each.toString().substr(scratch.path.size());
+        if (!goesAway(each, files)) {
+            problems += (problems.empty() ? "" : "; ") + each.toString().substr(scratch.path.size());
+        }
     }
-    return reader.ok() ? Expected<Config>(std::move(config)) : fail(ErrorKind::invalid, problems);
+    return problems.empty() ? Expected<Config>(std::move(config)) : fail(ErrorKind::invalid, problems);
 }
 
 /// The directories that may be written below. A directory of the root (/etc) belongs to others as well.

@@ -129,6 +129,7 @@ void readBody(const Node& node, WebhookConfig& webhook) {
         return;
     }
     if (node["body_file"].present()) {
+        webhook.body_file = text;
         auto content = files::readFile(text, BodyTemplate::kMostText + 1);
         if (!content) {
             place.problem(place.path() + ": " + content.error().message);

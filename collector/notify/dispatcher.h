@@ -42,6 +42,7 @@ struct WebhookConfig {
     WebhookFormat format = WebhookFormat::alertmanager;
     std::string chat;                  ///< telegram: the chat's id
     std::optional<BodyTemplate> body;  ///< templated: what is sent
+    std::string body_file;             ///< where `body` is from; "" if the configuration holds it
     std::string method = "POST";
     std::map<std::string, std::string> headers;
     std::map<std::string, std::string> header_files;  ///< names, and the files with their values

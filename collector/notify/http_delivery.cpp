@@ -61,6 +61,9 @@ std::string withoutSecrets(std::string words, const std::string& url, std::vecto
         secrets.emplace_back(rest.substr(0, end));
         rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     }
+    // The longest first: a short one may be a part of it.
+    std::sort(secrets.begin(), secrets.end(),
+              [](const auto& one, const auto& other) { return one.size() > other.size(); });
     for (const auto& secret : secrets) {
         for (auto at = words.find(secret); secret.size() >= least && at != std::string::npos;
              at = words.find(secret, at)) {
@@ -237,6 +240,10 @@ Delivered postJson(const HttpTarget& target, std::string body, std::chrono::mill
     for (const auto& [name, value] : target.headers) {
         typed = typed || isContentType(name);
         (isContentType(name) ? request.headers : own).emplace_back(name, value);
+        if (!isContentType(name)) {
+            secrets.push_back(value);
+            secrets.push_back(value.substr(value.rfind(' ') + 1));  // without the scheme before a token
+        }
     }
     if (!typed) {
         request.headers.emplace_back("Content-Type", "application/json");

@@ -90,6 +90,36 @@ def test_what_is_no_backup_is_refused(collector, tmp_path):
     assert done.returncode == 2 and "it holds the database alone" in done.stderr, done.stderr
 
 
+def test_the_files_of_a_webhook_and_the_users_come_back_on_an_empty_machine(tmp_path):
+    machine = Collector()
+    contents = {"webhook.body": "{{ .Subject | toJson }}\n", "webhook.key": "A0123456789abcde\n", "users": "ann:$6$salt$hash\n"}
+    os.makedirs(machine.path("rules"))
+    contents["rules/a.yml"] = RULES
+    for name, content in contents.items():
+        with open(machine.path(name), "w") as out:
+            out.write(content)
+        os.chmod(machine.path(name), 0o600)
+    machine.write_config(
+        f"http: {{ listen: 127.0.0.1:{machine.people_port}, users_file: '{machine.path('users')}' }}\n"
+        "notify: { webhook: [ { url: 'http://127.0.0.1:9/', format: template,"
+        f" body_file: '{machine.path('webhook.body')}', header_files: {{ X-Key: '{machine.path('webhook.key')}' }} }} ] }}\n"
+    )
+    machine.start()
+    copy = str(tmp_path / "copy.db")
+    done = machine.run("backup", copy)
+    assert done.returncode == 0, done.stderr
+    machine.stop()
+    shutil.rmtree(machine.directory)
+    done = machine.run("restore", copy)
+    assert done.returncode == 0, done.stderr
+    for name, content in contents.items():
+        with open(machine.path(name)) as kept:
+            assert kept.read() == content
+        assert os.stat(machine.path(name)).st_mode & 0o777 == 0o600
+    assert machine.run("check-config").returncode == 0
+    machine.close()
+
+
 def test_a_backup_with_a_path_that_climbs_is_refused(collector, tmp_path):
     file = str(tmp_path / "climbs.db")
     assert collector.run("backup", file).returncode == 0

@@ -217,6 +217,15 @@ def test_a_list_in_another_file_is_never_replaced():
 def test_a_receiver_is_removed_with_its_secret():
     wrong = run("notify", "remove", "webhook[7]")
     assert wrong.returncode == 2 and "webhook[0], webhook[1] and email[0]" in wrong.stderr, wrong
+    before = read(own("10-notify.yaml"))
+    for field in ("to: [ 'email[0]', 'webhook[1]' ]", "to: 'email[0]', alternative: 'webhook[1]'"):
+        with open(own("20-mine.yaml"), "w") as out:
+            out.write(f"notify:\n  routes:\n    - {{ {field} }}\n")
+        for name, why in (("webhook[0]", "would become webhook[0]"), ("webhook[1]", "is to be removed")):
+            refused = run("notify", "remove", name)
+            assert refused.returncode == 2 and f"{own('20-mine.yaml')}:3" in refused.stderr and why in refused.stderr, refused
+        assert read(own("10-notify.yaml")) == before and os.path.exists(collector.path("notify-slack-1.url"))
+    os.unlink(own("20-mine.yaml"))
     done = run("notify", "remove", "webhook[0]")
     assert done.returncode == 0 and "format: slack" in done.stdout, done
     assert not os.path.exists(collector.path("notify-slack-1.url")) and os.path.exists(collector.path("notify-telegram-1.url"))
@@ -232,6 +241,14 @@ def test_the_page_goes_off_the_loopback_and_back():
     assert run("http", "enable", "--listen", "10.77.0.20").returncode == 2  # no user
     assert run("http", "enable", "--listen", "0.0.0.0:9765", "--user", "ann", given="secret\n").returncode == 2
     assert not os.path.exists(own("10-http.yaml"))
+    # All files together have just the size that is read: there is no room for one more.
+    names = [collector.config_file, *(own(each) for each in os.listdir(os.path.dirname(own("x"))))]
+    with open(own("50-large.yaml"), "w") as out:
+        out.write("#" * ((4 << 20) - sum(os.path.getsize(each) for each in names) - 10) + "\n")
+    refused = run("http", "enable", "--listen", "10.77.0.20", "--user", "ann", given="correct horse\n")
+    assert refused.returncode == 2 and "50-large.yaml" in refused.stderr and "Nothing was changed" in refused.stderr, refused
+    assert not os.path.exists(own("10-http.yaml")) and not os.path.exists(collector.path("users"))
+    os.unlink(own("50-large.yaml"))
     done = run("http", "enable", "--listen", "10.77.0.20", "--name", "mon.example.org", "--user", "ann", given="correct horse\n")
     assert done.returncode == 0 and "https://mon.example.org:9765" in done.stdout and "ca/ca.crt" in done.stdout, done
     text = read(own("10-http.yaml"))

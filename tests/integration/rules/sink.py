@@ -11,6 +11,7 @@ class Sink:
 
     def __init__(self, port=0):
         self.status = 200
+        self.answer = b"{}"
         self.requests = []
         self.times = []
         sink = self
@@ -25,9 +26,9 @@ class Sink:
                     self.close_connection = True
                     return
                 self.send_response(status)
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(sink.answer)))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(sink.answer)
 
             do_GET = do_PUT = do_POST
 

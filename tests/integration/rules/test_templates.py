@@ -80,6 +80,17 @@ def test_method_type_and_headers_are_the_configured_ones(collector, sink):
     assert headers["Content-Type"] == "text/plain" and headers["X-Key"] == KEY and body == b"[FIRING:1] LapwingTest"
 
 
+def test_no_message_repeats_a_header_that_the_receiver_repeats(collector, sink):
+    sink.status = 403
+    sink.answer = f"no access for Token {KEY}, {KEY}, production and production-{KEY}; send text/plain".encode()
+    collector.write_config(f"""notify:
+  webhook:
+    - {{ url: "{sink.url('/')}", format: template, headers: {{ Content-Type: text/plain, A: production, X-Key: Token {KEY}, Z: production-{KEY} }}, body: '{{{{ .Subject }}}}' }}
+""")  # fmt: skip
+    done = collector.run("notify", "test")
+    assert done.returncode == 3 and "answered HTTP 403: no access for ***, ***, *** and ***; send text/plain" in done.stderr, done
+
+
 @pytest.mark.parametrize(
     "more, problem",
     (
