@@ -225,6 +225,11 @@ def test_a_receiver_is_removed_with_its_secret():
             refused = run("notify", "remove", name)
             assert refused.returncode == 2 and f"{own('20-mine.yaml')}:3" in refused.stderr and why in refused.stderr, refused
         assert read(own("10-notify.yaml")) == before and os.path.exists(collector.path("notify-slack-1.url"))
+    # Without a refusal the route would lead to the second one, and no name would be missing.
+    with open(own("20-mine.yaml"), "w") as out:
+        out.write("notify:\n  routes: [ { to: 'webhook[0]' } ]\n")
+    refused = run("notify", "remove", "webhook[0]")
+    assert refused.returncode == 2 and "is to be removed" in refused.stderr and read(own("10-notify.yaml")) == before, refused
     os.unlink(own("20-mine.yaml"))
     done = run("notify", "remove", "webhook[0]")
     assert done.returncode == 0 and "format: slack" in done.stdout, done
