@@ -21,6 +21,7 @@ mount -t tmpfs -o mode=0755 none /run
 mount -t tmpfs -o mode=0755 none /var/log
 mkdir {PLACE}/etc {PLACE}/etc/included /var/log/nginx
 ip link set lo up
+touch {PLACE}/ready
 exec sleep infinity"""
 
 NGINX = """events {}
@@ -56,7 +57,7 @@ class Host:
         self.holder = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--net", "--mount-proc", "--kill-child", "sh", "-c", MOUNTS],
                                        stderr=subprocess.PIPE, text=True)
         self.leader = None
-        eventually(lambda: self.find_leader() and self.run("test", "-d", "/var/log/nginx", check=False).returncode == 0)
+        eventually(lambda: self.find_leader() and self.run("test", "-e", f"{PLACE}/ready", check=False).returncode == 0)
 
     def find_leader(self):
         if self.holder.poll() is not None:
