@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from harness import PROGRAM, WRITE_HEADERS, Collector, now_ms, write_request
+from harness import PROGRAM, Collector
 
 AGENT = os.path.join(os.path.dirname(PROGRAM), "lapwing-agent")
 RULES = """groups:
@@ -31,12 +31,6 @@ def collector():
     collector.start()
     yield collector
     collector.close()
-
-
-def put(collector, series):
-    body = write_request([(labels, [(now_ms(), float(value))]) for labels, value in series])
-    answer = collector.people("/api/v1/write", "POST", body, WRITE_HEADERS)
-    assert answer.status in (200, 204), answer.body
 
 
 def moments(seconds=60):
@@ -110,7 +104,7 @@ def test_zsh_completes_verbs_with_their_descriptions(program, tmp_path):
 
 
 def test_a_silence_that_matches_nothing_known_says_so(collector):
-    put(collector, [({"__name__": "y", "instance": "web-02"}, 1)])
+    collector.put([({"__name__": "y", "instance": "web-02"}, 1)])
     done = collector.run("silence", "web-O2", "1m")
     assert done.returncode == 0 and "Nothing that the collector knows has instance=" in done.stderr, done
     assert "Did you mean web-02?" in done.stderr
@@ -122,7 +116,7 @@ def test_a_silence_that_matches_nothing_known_says_so(collector):
 
 
 def test_alerts_show_what_mutes_them_and_who_did_it(collector):
-    put(collector, [({"__name__": "x", "instance": "db-01"}, 0)])
+    collector.put([({"__name__": "x", "instance": "db-01"}, 0)])
     done = collector.run("silence", "db-01", "2h", "--matcher", "alertname=Down", "--comment", "new disk")
     name = done.stdout.split(":")[0]
 
@@ -156,7 +150,7 @@ def heads(text):
 
 def test_findings_are_chosen_by_id_subject_and_severity(collector):
     for _ in moments():
-        put(collector, server("web-01", "web") + server("web-01", "api"))
+        collector.put(server("web-01", "web") + server("web-01", "api"))
         everything = heads(collector.run("findings").stdout)
         if ("R2", "lb-01/api") in everything:
             break

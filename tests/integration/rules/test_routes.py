@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from harness import WRITE_HEADERS, Collector, now_ms, write_request
+from harness import Collector
 from sink import Sink, eventually
 
 phone, sms, chat = Sink(), Sink(), Sink()
@@ -35,9 +35,7 @@ collector = Collector(ROUTES.replace("AFTER", "1s"))
 
 
 def put(instance, value):
-    body = write_request([({"__name__": "x", "instance": instance}, [(now_ms(), value)])])
-    answer = collector.people("/api/v1/write", "POST", body, WRITE_HEADERS)
-    assert answer.status in (200, 204), (answer.status, answer.body)
+    collector.put([({"__name__": "x", "instance": instance}, value)])
 
 
 def told(sink, instance):
