@@ -9,10 +9,10 @@ import stat
 import subprocess
 import threading
 import http.client
-import time
 
 import pytest
 from harness import PROGRAM, Answer, Collector, basic, free_port, now_ms
+from sink import eventually
 
 collector = Collector("http:\n")
 ADDRESSES = {"web-01": "10.77.0.11", "web-02": "10.77.0.12"}
@@ -63,16 +63,6 @@ def write():
         assert answer.status == 204, (answer.status, answer.body)
 
 
-def until(question, what, seconds=60):
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        assert time.monotonic() < deadline, what
-        time.sleep(0.3)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def running():
     # The port of the page comes from a file of its own, which `http enable` must respect.
@@ -86,7 +76,7 @@ def running():
     bundles.update((host, collector.enrol(host)) for host in ADDRESSES)
     collector.start()
     write()
-    until(lambda: "haproxy@lb-01" in run("site").stdout and "web-01 -> web-02" in run("site").stdout, "the site is never seen")
+    eventually(lambda: "haproxy@lb-01" in run("site").stdout and "web-01 -> web-02" in run("site").stdout, "the site", 60)
     yield
     collector.close()
 
@@ -121,7 +111,7 @@ def test_the_proposal_is_written_once_and_counts_as_configured():
     collector.start()
     write()
     place = f"http://10.77.0.10/  [configured, {own('10-site.yaml')}:4]"
-    until(lambda: place in run("site").stdout, "the entry is never configured")
+    eventually(lambda: place in run("site").stdout, "the configured entry", 60)
     assert "Not in force yet" not in run("site").stdout
 
 
@@ -145,7 +135,7 @@ def test_what_another_file_declares_is_not_proposed():
 
 
 def test_nobody_is_told_until_a_receiver_is_added():
-    finding = until(lambda: [each for each in collector.people("/api/lapwing/v1/findings").json()["data"] if each["id"] == "R19"], "no R19")[0]
+    finding = eventually(lambda: [each for each in collector.people("/api/lapwing/v1/findings").json()["data"] if each["id"] == "R19"], "R19", 60)[0]
     assert finding["severity"] == "low" and "notify add mail" in finding["remedy"]
     assert "nobody is told" in run("status").stdout
 
@@ -185,7 +175,7 @@ def test_a_receiver_is_added_with_its_secret_in_a_file_of_the_service(hook):
     assert done.returncode == 0 and "'webhook[1]'" in done.stdout, done
     collector.stop()
     collector.start()
-    until(lambda: not [each for each in collector.people("/api/lapwing/v1/findings").json()["data"] if each["id"] == "R19"], "R19 stays")
+    eventually(lambda: not [each for each in collector.people("/api/lapwing/v1/findings").json()["data"] if each["id"] == "R19"], "the end of R19", 60)
 
 
 # This attacks "a secret that `notify add` reads".

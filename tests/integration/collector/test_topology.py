@@ -1,10 +1,10 @@
 """Dependencies from the API and outages from `lapwing-collector whatif`, on a running collector."""
 
 import json
-import time
 
 import pytest
 from harness import Collector, now_ms
+from sink import eventually
 
 collector = Collector("site: { entry: [ http://10.77.0.10/ ], replication: [ { primary: web-01, replica: web-02 } ] }\n")
 bundles = {}
@@ -43,16 +43,6 @@ def singles(service, view):
     return {tuple(c["components"]) for c in found[view] if len(c["components"]) == 1}
 
 
-def until(question, what):
-    deadline = time.monotonic() + 40
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        assert time.monotonic() < deadline, what
-        time.sleep(0.3)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def running():
     try:
@@ -65,7 +55,7 @@ def running():
 
 def test_the_topology_says_what_hangs_on_what():
     write({"web-01": "UP", "web-02": "UP"})
-    until(lambda: any(c["id"] == "haproxy@lb-01" for c in topology()["components"]), "lb-01 is never there")
+    eventually(lambda: any(c["id"] == "haproxy@lb-01" for c in topology()["components"]), "lb-01", 40)
     data = topology()
     assert all(edge["evidence"] and edge["evidence"][0]["source"] for edge in data["edges"]), data["edges"]
     assert {(e["from"], e["to"]) for e in data["edges"] if e["kind"] == "balances"} == {
@@ -99,12 +89,12 @@ def test_what_does_not_exist_is_refused_with_the_names_that_do():
 
 def test_a_server_that_is_down_makes_the_other_a_single_point_now():
     write({"web-01": "UP", "web-02": "DOWN"})
-    until(lambda: ("web@web-01",) in singles("read", "now"), "web-01 never becomes a single point")
+    eventually(lambda: ("web@web-01",) in singles("read", "now"), "web-01 as a single point", 40)
     assert ("web@web-01",) not in singles("read", "design")
     found = collector.people("/api/lapwing/v1/findings").json()["data"]
     assert {"R2", "R4"} <= {f["id"] for f in found}, found
     write({"web-01": "UP", "web-02": "UP"})
-    until(lambda: not {"R2", "R4"} & {f["id"] for f in collector.people("/api/lapwing/v1/findings").json()["data"]}, "they stay")
+    eventually(lambda: not {"R2", "R4"} & {f["id"] for f in collector.people("/api/lapwing/v1/findings").json()["data"]}, "the end of R2 and R4", 40)
 
 
 def test_remedies_are_printed_as_lines_that_can_be_pasted():

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import threading
 import time
 
@@ -55,8 +56,18 @@ class Sink:
         self.server.server_close()
 
 
+def secret(collector, name, text):
+    """The path of a new file that only its owner may read."""
+    with open(collector.path(name), "w") as out:
+        out.write(text + "\n")
+    os.chmod(collector.path(name), 0o600)
+    return collector.path(name)
+
+
 def eventually(condition, what, seconds=30):
+    """The first true value of `condition`."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (value := condition()):
         assert time.monotonic() < deadline, "this did not come: " + what
         time.sleep(0.05)
+    return value

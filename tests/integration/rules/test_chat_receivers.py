@@ -1,34 +1,11 @@
 """Discord, ntfy, Telegram and PagerDuty get what their documented APIs take, at once by `notify test`."""
 
 import json
-import os
 
 import pytest
-from harness import Collector
-from sink import Sink
+from sink import secret
 
 KEY = "0123456789abcdef0123456789abcdef"
-
-
-def secret(collector, name, text):
-    with open(collector.path(name), "w") as out:
-        out.write(text + "\n")
-    os.chmod(collector.path(name), 0o600)
-    return collector.path(name)
-
-
-@pytest.fixture
-def sink():
-    sink = Sink()
-    yield sink
-    sink.close()
-
-
-@pytest.fixture
-def collector():
-    collector = Collector()
-    yield collector
-    collector.close()
 
 
 def sent(collector, sink, receiver):

@@ -5,8 +5,7 @@ import os
 import re
 
 import pytest
-from harness import Collector
-from sink import Sink
+from sink import secret
 
 KEY = "A0123456789abcde"
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../docs/alerts.md")
@@ -18,27 +17,6 @@ def example(name):
         found = re.search(rf"^    - name: {name}\n(?:      .*\n)+", text.read(), re.MULTILINE)
     assert found, name
     return found.group(0)
-
-
-@pytest.fixture
-def sink():
-    sink = Sink()
-    yield sink
-    sink.close()
-
-
-@pytest.fixture
-def collector():
-    collector = Collector()
-    yield collector
-    collector.close()
-
-
-def secret(collector, name, text):
-    with open(collector.path(name), "w") as out:
-        out.write(text + "\n")
-    os.chmod(collector.path(name), 0o600)
-    return collector.path(name)
 
 
 def sent(collector, sink):
