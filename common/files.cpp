@@ -5,10 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -84,60 +81,45 @@ Expected<std::string> readFile(const std::string& path, std::size_t most) {
 }
 
 bool othersMayChange(const std::string& path) {
+    namespace fs = std::filesystem;
     constexpr int kMostLinks = 40;  // as the kernel follows
     std::error_code error;
-    const auto whole = std::filesystem::absolute(path, error);
-    if (error || path.empty()) {
-        return true;
-    }
-    const auto isRoots = [](const struct stat& file) {
+    struct stat file {};
+    const auto isRoots = [&file] {
         return file.st_uid == 0 && (file.st_mode & S_IWOTH) == 0 &&
                ((file.st_mode & S_IWGRP) == 0 || file.st_gid == 0);
     };
-    std::deque<std::string> left;
-    for (const auto& part : whole.relative_path()) {
-        left.push_back(part.string());
-    }
-    std::string place;
-    int links = 0;
-    struct stat file {};
-    if (::stat("/", &file) != 0 || !isRoots(file)) {
+    const auto whole = fs::absolute(path, error);
+    if (error || path.empty() || ::stat("/", &file) != 0 || !isRoots()) {
         return true;
     }
-    while (!left.empty()) {
+    fs::path place = "/";  // what leads here is root's
+    std::deque<fs::path> left;
+    const auto follow = [&](const fs::path& target) {
+        const auto parts = target.relative_path();
+        place = target.is_absolute() ? "/" : place;
+        left.insert(left.begin(), parts.begin(), parts.end());
+    };
+    follow(whole);
+    for (int links = 0; !left.empty();) {
         const auto part = std::move(left.front());
         left.pop_front();
-        if (part.empty() || part == ".") {
-            continue;
-        }
         if (part == "..") {
-            place.erase(std::min(place.rfind('/'), place.size()));
+            place = place.parent_path();
+        } else if (part.empty() || part == ".") {
             continue;
-        }
-        const auto next = place + "/" + part;
-        if (::lstat(next.c_str(), &file) != 0) {
+        } else if (::lstat((place / part).c_str(), &file) != 0) {
             return true;
-        }
-        if (!S_ISLNK(file.st_mode)) {
-            if (!isRoots(file)) {
+        } else if (S_ISLNK(file.st_mode)) {
+            follow(fs::read_symlink(place / part, error));
+            if (error || ++links > kMostLinks) {
                 return true;
             }
-            place = next;
-            continue;
-        }
-        const auto target = std::filesystem::read_symlink(next, error);
-        if (error || ++links > kMostLinks) {
+        } else if (isRoots()) {
+            place /= part;
+        } else {
             return true;
         }
-        if (target.is_absolute()) {
-            place.clear();
-        }
-        const auto behind = std::move(left);
-        left.clear();
-        for (const auto& each : target.relative_path()) {
-            left.push_back(each.string());
-        }
-        left.insert(left.end(), behind.begin(), behind.end());
     }
     return false;
 }
