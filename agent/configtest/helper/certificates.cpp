@@ -40,9 +40,7 @@ std::string firstName(const X509* certificate) {
         }
         std::string text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
                          static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName)));
-        if (text.size() <= 253 &&
-            text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") ==
-                std::string::npos) {
+        if (isPlainName(text)) {
             return text;
         }
     }

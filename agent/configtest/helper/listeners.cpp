@@ -72,12 +72,6 @@ std::optional<Endpoint> nginxEndpoint(const std::string& text) {
     return out;
 }
 
-bool isPlainName(const std::string& name) {
-    return !name.empty() && name.size() <= kMostName && name.front() != '.' &&
-           name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") ==
-               std::string::npos;
-}
-
 /// The certificates that a block names itself. Nothing if one of them is not a file's path.
 std::optional<Words> nginxCertificates(const Directives& block, const std::filesystem::path& base) {
     Words out;
@@ -323,6 +317,12 @@ class HaproxyReader {
 };
 
 }  // namespace
+
+bool isPlainName(const std::string& name) {
+    return !name.empty() && name.size() <= kMostName && name.front() != '.' &&
+           name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") ==
+               std::string::npos;
+}
 
 std::vector<Listener> nginxListeners(const std::string& main_file) {
     const auto loaded = loadNginx(main_file, hostFiles());

@@ -13,6 +13,9 @@ struct Listener {
     std::vector<std::string> files;  ///< absolute paths
 };
 
+/// A DNS name without a pattern.
+bool isPlainName(const std::string& name);
+
 /// The server blocks of Nginx's http block that listen with TLS. Left out, because what they present is not
 /// known: certificates in variables, sockets of the PROXY protocol, QUIC and Unix sockets, a block without a
 /// plain name beside others on its socket, `ssl_reject_handshake`, and a socket on all addresses beside one

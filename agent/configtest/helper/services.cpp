@@ -122,18 +122,6 @@ std::string otherFile(const std::string& home, const std::vector<std::string>& p
     return found == paths.end() ? "" : *found;
 }
 
-std::vector<std::string> unitEnvironment(const std::string& unit, const Places& places) {
-    std::vector<std::string> out;
-    if (unit.empty()) {
-        return out;
-    }
-    for (const auto& [name, value] : environmentOf(Units(places.root), unit, places.root)) {
-        out.push_back(name);
-        out.back().append("=").append(value);
-    }
-    return out;
-}
-
 void readNginx(const std::string& home, const Places& places, Service& out) {
     // The title takes the place of the environment.
     auto title = procText(home + "/cmdline");
@@ -142,7 +130,9 @@ void readNginx(const std::string& home, const Places& places, Service& out) {
     words.erase(words.begin(), words.empty() ? words.begin() : words.begin() + 1);
     std::erase(words, "");
     out.test = nginxTest(words);
-    out.environment = unitEnvironment(serviceOfCgroup(procText(home + "/cgroup")), places);
+    if (const auto unit = serviceOfCgroup(procText(home + "/cgroup")); !unit.empty()) {
+        out.environment = assignmentsOf(environmentOf(Units(places.root), unit, places.root));
+    }
 }
 
 void readHaproxy(const std::string& home, Service& out) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -56,10 +57,7 @@ class Search {
     explicit Search(std::string directory) : directory_(std::move(directory)) {}
 
     void nginx(const std::string& path) {
-        const auto words = textOf(path);
-        for (std::size_t at = 0; at < words.size(); ++at) {
-            const auto& word = words[at];
-            const auto value = at + 1 < words.size() ? words[at + 1] : std::string();
+        each(path, [this](const std::string& word, const std::string& value) {
             if (word == "include") {
                 include(value);
             } else if (word == "load_module") {
@@ -68,14 +66,11 @@ class Search {
                        word.starts_with("perl_") || word.starts_with("js_")) {
                 refuse("it runs code of others (" + word + ")");
             }
-        }
+        });
     }
 
     void haproxy(const std::string& path) {
-        const auto words = textOf(path);
-        for (std::size_t at = 0; at < words.size(); ++at) {
-            const auto& word = words[at];
-            const auto value = at + 1 < words.size() ? words[at + 1] : std::string();
+        each(path, [this](const std::string& word, const std::string& value) {
             if (word == "lua-load" || word == "lua-load-per-thread") {
                 if (!value.starts_with('/') || files::othersMayChange(value)) {
                     refuse("others than root may change " + value + ", whose code it runs");
@@ -83,7 +78,7 @@ class Search {
             } else if (word == "lua-prepend-path" || word.starts_with("module-")) {
                 refuse("it runs code of others (" + word + ")");
             }
-        }
+        });
     }
 
     Named take() { return std::move(out_); }
@@ -92,6 +87,15 @@ class Search {
     void refuse(const std::string& why) {
         if (out_.refused.empty()) {
             out_.refused = why + ", so root must not test it unasked";
+        }
+    }
+
+    /// Hands out each word of a file, and the one behind it.
+    void each(const std::string& path,
+              const std::function<void(const std::string& word, const std::string& next)>& take) {
+        const auto words = textOf(path);
+        for (std::size_t at = 0; at < words.size(); ++at) {
+            take(words[at], at + 1 < words.size() ? words[at + 1] : "");
         }
     }
 
@@ -105,6 +109,8 @@ class Search {
             refuse("it has more than 4000 files");
         } else if (files::othersMayChange(path)) {
             refuse("others than root may change " + path);
+        } else if (std::filesystem::is_directory(path, error)) {
+            return {};  // its files are searched by name
         } else if (!std::filesystem::is_regular_file(path, error)) {
             refuse(path + " is no regular file");
         } else if (const auto text = files::readFile(path, kMostText);
@@ -162,16 +168,9 @@ Named namedByNginx(const std::string& main_file) {
 Named namedByHaproxy(const std::string& path) {
     Search search("");
     for (const auto& file : filesOfHaproxy(path)) {
-        if (file != path || !std::filesystem::is_directory(path)) {
-            search.haproxy(file);
-        }
+        search.haproxy(file);
     }
-    auto out = search.take();
-    if (out.refused.empty() && exists(path) && files::othersMayChange(path)) {
-        out.refused = "others than root may change " + path + ", so root must not test it unasked";
-    }
-    out.files.insert(path);
-    return out;
+    return search.take();
 }
 
 }  // namespace lapwing::agent::configtest

@@ -103,6 +103,15 @@ Variables environmentOf(const Units& units, const std::string& service, const st
     return out;
 }
 
+std::vector<std::string> assignmentsOf(const Variables& environment) {
+    std::vector<std::string> out;
+    for (const auto& [name, value] : environment) {
+        out.push_back(name);
+        out.back().append("=").append(value);
+    }
+    return out;
+}
+
 std::vector<std::string> expanded(const std::vector<std::string>& words, const Variables& environment) {
     std::vector<std::string> out;
     for (const auto& word : words) {
@@ -148,10 +157,7 @@ UnitCommand unitCommand(const Units& units, const std::string& service, const st
         }
         out.words = expanded(words, environment);
     }
-    for (const auto& [name, value] : environment) {
-        out.environment.push_back(name);
-        out.environment.back().append("=").append(value);
-    }
+    out.environment = assignmentsOf(environment);
     const auto settings = units.settingsOf(service);
     for (const auto* key : kElsewhere) {
         if (!valuesOf(settings, key).empty()) {

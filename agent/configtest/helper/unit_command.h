@@ -19,6 +19,9 @@ struct UnitCommand {
 std::map<std::string, std::string> environmentOf(const Units& units, const std::string& service,
                                                  const std::string& root);
 
+/// "NAME=value" of each variable.
+std::vector<std::string> assignmentsOf(const std::map<std::string, std::string>& environment);
+
 /// The words with systemd's `$NAME` and `${NAME}` replaced (systemd.service(5)). Pure.
 std::vector<std::string> expanded(const std::vector<std::string>& words,
                                   const std::map<std::string, std::string>& environment);
