@@ -82,7 +82,7 @@ Expected<std::string> readFile(const std::string& path, std::size_t most) {
 
 bool othersMayChange(const std::string& path) {
     namespace fs = std::filesystem;
-    constexpr int kMostLinks = 40;  // as the kernel follows
+    constexpr int most_links = 40;  // as the kernel follows
     std::error_code error;
     struct stat file {};
     const auto isRoots = [&file] {
@@ -112,7 +112,7 @@ bool othersMayChange(const std::string& path) {
             return true;
         } else if (S_ISLNK(file.st_mode)) {
             follow(fs::read_symlink(place / part, error));
-            if (error || ++links > kMostLinks) {
+            if (error || ++links > most_links) {
                 return true;
             }
         } else if (isRoots()) {

@@ -60,7 +60,7 @@ Expected<void> writeRecord(const std::string& path, const Record& record) {
     }
     std::string text;
     for (const auto& [kind, value] : record) {
-        text += kind + " " + value + "\n";
+        text += fmt::format("{} {}\n", kind, value);
     }
     return files::writeFile(path, text, 0600);
 }

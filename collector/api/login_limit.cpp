@@ -19,10 +19,10 @@ constexpr std::size_t kMostEntries = 4096;
 
 /// A client of IPv6 has as many addresses of its network as it likes.
 std::string placeOf(const std::string& address) {
-    constexpr unsigned kNetwork = 64;
+    constexpr unsigned network_bits = 64;
     const auto parsed = reach::Address::parse(address.substr(0, address.find('%')));
     return parsed && parsed->family == reach::Family::ipv6
-               ? reach::AddressRange::prefix(*parsed, kNetwork).toString()
+               ? reach::AddressRange::prefix(*parsed, network_bits).toString()
                : address;
 }
 

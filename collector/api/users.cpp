@@ -259,8 +259,8 @@ Login Users::verify(const std::string& user, const std::string& password, const 
         failures = state.limit.failed(user.substr(0, kMaxSecret), address, Clock::now());
     }
     if (isPowerOfTwo(failures)) {
-        constexpr std::size_t kShown = 64;
-        spdlog::warn("login refused: user {} from {}{}", printable(user.substr(0, kShown)),
+        constexpr std::size_t shown = 64;
+        spdlog::warn("login refused: user {} from {}{}", printable(user.substr(0, shown)),
                      address.empty() ? "this machine" : address,
                      failures == 1 ? "" : " (" + std::to_string(failures) + " failures)");
     }

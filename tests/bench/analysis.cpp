@@ -166,10 +166,10 @@ void measure(int hosts, const char* shape, void (Fleet::*build)()) {
     analysis::Analyst analyst(fleet.store(), site, options);
     double last = 0;
     double first = 0;
-    constexpr int kRounds = 3;
-    constexpr TimestampMs kInterval = 10'000;
-    for (int round = 0; round < kRounds; ++round) {
-        const auto now = kStart + round * kInterval;
+    constexpr int rounds = 3;
+    constexpr TimestampMs interval = 10'000;
+    for (int round = 0; round < rounds; ++round) {
+        const auto now = kStart + round * interval;
         fleet.write(now);
         last = milliseconds([&] {
             if (const auto judged = analyst.run(now); !judged) {

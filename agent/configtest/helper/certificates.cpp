@@ -64,14 +64,14 @@ std::int64_t changedAt(const std::string& path) {
 }  // namespace
 
 Leaf leafOf(const std::string& pem) {
-    constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
-    constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
-    const auto from = pem.find(kBegin);
-    const auto to = from == std::string::npos ? from : pem.find(kEnd, from);
+    constexpr std::string_view begin_line = "-----BEGIN CERTIFICATE-----";
+    constexpr std::string_view end_line = "-----END CERTIFICATE-----";
+    const auto from = pem.find(begin_line);
+    const auto to = from == std::string::npos ? from : pem.find(end_line, from);
     if (to == std::string::npos) {
         return {};
     }
-    const auto block = pem.substr(from, to + kEnd.size() - from) + "\n";
+    const auto block = pem.substr(from, to + end_line.size() - from) + "\n";
     const std::unique_ptr<BIO, decltype(&BIO_free)> in(
         BIO_new_mem_buf(block.data(), static_cast<int>(block.size())), &BIO_free);
     const std::unique_ptr<X509, decltype(&X509_free)> certificate(

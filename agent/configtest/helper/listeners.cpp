@@ -249,10 +249,10 @@ class HaproxyReader {
 
   private:
     void bind(const Words& words) {
-        constexpr std::array kUnknown{"accept-proxy", "crt-list", "generate-certificates", "namespace",
-                                      "ca-sign-file"};
-        const bool unknown =
-            std::any_of(kUnknown.begin(), kUnknown.end(), [&](const char* word) { return has(words, word); });
+        constexpr std::array unknown_words{"accept-proxy", "crt-list", "generate-certificates", "namespace",
+                                           "ca-sign-file"};
+        const bool unknown = std::any_of(unknown_words.begin(), unknown_words.end(),
+                                         [&](const char* word) { return has(words, word); });
         Words names;
         for (std::size_t i = 2; i + 1 < words.size(); ++i) {
             if (words[i] == "crt") {
@@ -293,11 +293,11 @@ class HaproxyReader {
         const auto path = std::filesystem::path(base_) / name;
         std::error_code error;
         if (std::filesystem::is_directory(path, error)) {
-            constexpr std::array kOthers{".key", ".ocsp", ".issuer", ".sctl"};
+            constexpr std::array other_endings{".key", ".ocsp", ".issuer", ".sctl"};
             Words out;
             for (const auto& entry : entriesOf(path.string())) {
                 const bool other = entry.starts_with('.') ||
-                                   std::any_of(kOthers.begin(), kOthers.end(),
+                                   std::any_of(other_endings.begin(), other_endings.end(),
                                                [&](auto* suffix) { return entry.ends_with(suffix); });
                 if (!other) {
                     out.push_back((path / entry).string());

@@ -55,12 +55,12 @@ bool isDue(const Test& last, TimestampMs now) {
 
 /// "nginx: configuration file FILE test failed"
 std::string testedByNginx(const std::string& output) {
-    constexpr std::string_view kBefore = "configuration file ";
-    const auto at = output.rfind(kBefore);
+    constexpr std::string_view words_before = "configuration file ";
+    const auto at = output.rfind(words_before);
     if (at == std::string::npos) {
         return "";
     }
-    const auto from = at + kBefore.size();
+    const auto from = at + words_before.size();
     return output.substr(from, std::min(output.find(" test ", from), output.size()) - from);
 }
 

@@ -1,5 +1,6 @@
 #include "agent/configtest/helper/services.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -191,7 +192,7 @@ TimestampMs loadedAt(const std::string& proc, const std::string& master, const s
     TimestampMs out = 0;
     bool workers = false;
     for (const auto& name : entriesOf(proc)) {
-        const auto home = proc + "/" + name;
+        const auto home = fmt::format("{}/{}", proc, name);
         if (name.find_first_not_of("0123456789") != std::string::npos || commOf(home) != program ||
             statusOf(home, "PPid") != std::vector{master} || (nginx && !isNginxWorker(home))) {
             continue;
@@ -244,10 +245,10 @@ Service serviceOfUnit(const UnitCommand& command, const std::string& program) {
 void addOnce(Service service, std::vector<Service>& out) {
     service.environment = inheritable(service.environment);
     // They choose libraries, modules and code that the program loads.
-    constexpr std::array kLoad{"LD_", "LUA_", "PERL", "OPENSSL_", "GCONV_", "LOCPATH=", "NLSPATH="};
+    constexpr std::array load{"LD_", "LUA_", "PERL", "OPENSSL_", "GCONV_", "LOCPATH=", "NLSPATH="};
     const bool loads_others =
         std::any_of(service.environment.begin(), service.environment.end(), [&](const auto& variable) {
-            return std::any_of(kLoad.begin(), kLoad.end(),
+            return std::any_of(load.begin(), load.end(),
                                [&](const char* prefix) { return variable.starts_with(prefix); });
         });
     if (loads_others && service.test.unknown.empty()) {
@@ -287,26 +288,26 @@ void addEnabled(const std::string& program, const Places& places, std::vector<Se
 }  // namespace
 
 std::vector<std::string> inheritable(const std::vector<std::string>& environment) {
-    constexpr std::array kOwn{"NGINX=",
-                              "NOTIFY_SOCKET=",
-                              "LISTEN_",
-                              "WATCHDOG_",
-                              "MAINPID=",
-                              "INVOCATION_ID=",
-                              "JOURNAL_STREAM=",
-                              "SYSTEMD_EXEC_PID=",
-                              "LC_ALL=",
-                              "HAPROXY_MWORKER",
-                              "HAPROXY_STARTUP",
-                              "HAPROXY_PROCESSES=",
-                              "HAPROXY_CFGFILES=",
-                              "HAPROXY_CLI=",
-                              "HAPROXY_MASTER_CLI=",
-                              "HAPROXY_LOCALPEER=",
-                              "HAPROXY_BRANCH="};
+    constexpr std::array own_words{"NGINX=",
+                                   "NOTIFY_SOCKET=",
+                                   "LISTEN_",
+                                   "WATCHDOG_",
+                                   "MAINPID=",
+                                   "INVOCATION_ID=",
+                                   "JOURNAL_STREAM=",
+                                   "SYSTEMD_EXEC_PID=",
+                                   "LC_ALL=",
+                                   "HAPROXY_MWORKER",
+                                   "HAPROXY_STARTUP",
+                                   "HAPROXY_PROCESSES=",
+                                   "HAPROXY_CFGFILES=",
+                                   "HAPROXY_CLI=",
+                                   "HAPROXY_MASTER_CLI=",
+                                   "HAPROXY_LOCALPEER=",
+                                   "HAPROXY_BRANCH="};
     std::vector<std::string> out;
     for (const auto& variable : environment) {
-        const bool own = std::any_of(kOwn.begin(), kOwn.end(),
+        const bool own = std::any_of(own_words.begin(), own_words.end(),
                                      [&](const char* prefix) { return variable.starts_with(prefix); });
         if (!own && variable.find('=') != std::string::npos) {
             out.push_back(variable);

@@ -36,15 +36,15 @@ std::string directoryOf(const std::string& path) {
 }
 
 std::vector<std::string> wordsOf(std::string_view text) {
-    constexpr std::string_view kEnds = " \t\r\n;{}";
+    constexpr std::string_view ends = " \t\r\n;{}";
     std::vector<std::string> out;
     while (true) {
-        const auto from = text.find_first_not_of(kEnds);
+        const auto from = text.find_first_not_of(ends);
         if (from == std::string_view::npos) {
             return out;
         }
         text.remove_prefix(from);
-        const auto size = std::min(text.find_first_of(kEnds), text.size());
+        const auto size = std::min(text.find_first_of(ends), text.size());
         std::string word(text.substr(0, size));
         std::erase_if(word, [](char c) { return c == '"' || c == '\''; });
         out.push_back(std::move(word));

@@ -54,7 +54,7 @@ long long bootTime(const std::string& proc) {
 
 /// The version of the kernel that Debian's link names, if it was installed since the boot; or "".
 std::string newKernel(const RebootPlaces& places) {
-    constexpr std::string_view kPrefix = "vmlinuz-";
+    constexpr std::string_view prefix = "vmlinuz-";
     const auto running = uniqueWords(files::readFile(places.proc + "/sys/kernel/osrelease").value_or(""));
     const auto booted = bootTime(places.proc);
     for (const char* link : {"/vmlinuz", "/boot/vmlinuz"}) {
@@ -63,10 +63,10 @@ std::string newKernel(const RebootPlaces& places) {
         const std::string path(target.data(), static_cast<std::size_t>(size > 0 ? size : 0));
         const auto name = path.substr(path.rfind('/') + 1);
         struct stat about {};
-        if (name.starts_with(kPrefix) && stat((places.root + "/boot/" + name).c_str(), &about) == 0 &&
+        if (name.starts_with(prefix) && stat((places.root + "/boot/" + name).c_str(), &about) == 0 &&
             booted != 0 && about.st_ctim.tv_sec > booted && !running.empty() &&
-            name.substr(kPrefix.size()) != running) {
-            return name.substr(kPrefix.size());
+            name.substr(prefix.size()) != running) {
+            return name.substr(prefix.size());
         }
     }
     return "";

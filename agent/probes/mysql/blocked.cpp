@@ -61,13 +61,13 @@ bool isReplication(const Process& process) {
 }
 
 bool waitsForLock(std::string_view state) {
-    constexpr std::string_view kWaiting = "Waiting for ";
-    constexpr std::string_view kBackup = "Waiting for backup";
-    constexpr std::string_view kLock = " lock";
-    const bool lock = state.size() > kWaiting.size() + kLock.size() &&
-                      state.substr(0, kWaiting.size()) == kWaiting &&
-                      state.substr(state.size() - kLock.size()) == kLock;
-    return lock || state.substr(0, kBackup.size()) == kBackup;
+    constexpr std::string_view waiting = "Waiting for ";
+    constexpr std::string_view for_backup = "Waiting for backup";
+    constexpr std::string_view lock_end = " lock";
+    const bool lock = state.size() > waiting.size() + lock_end.size() &&
+                      state.substr(0, waiting.size()) == waiting &&
+                      state.substr(state.size() - lock_end.size()) == lock_end;
+    return lock || state.substr(0, for_backup.size()) == for_backup;
 }
 
 }  // namespace

@@ -25,6 +25,7 @@
 #include "common/memory_budget.h"
 #include "common/text.h"
 
+// NOLINTNEXTLINE(readability-identifier-naming): the library's name
 extern "C" __attribute__((weak)) int ma_pvio_register_callback(my_bool registers,
                                                                void (*callback)(int mode, MYSQL* mysql,
                                                                                 const unsigned char* bytes,
@@ -43,9 +44,9 @@ constexpr unsigned kTlsError = 2026;
 constexpr unsigned kPluginNotAllowed = 5010;
 /// Of one answer, and of one of its rows in the library's buffer: a server with 10,000 connections shows 2 MB
 /// of them.
-constexpr std::size_t kMostBytes = 4U * 1024 * 1024;
+constexpr std::size_t kMostBytes = 4U << 20;
 /// Of the columns' names, for each of which the library takes some times its size.
-constexpr std::size_t kMostColumnBytes = 1U * 1024 * 1024;
+constexpr std::size_t kMostColumnBytes = 1U << 20;
 
 /// The kind of a refusal by a server that answers; nothing for other errors.
 std::optional<ErrorKind> refusalKind(unsigned code) {
@@ -263,7 +264,7 @@ struct Connection::Handle {
         }
         const unsigned long* lengths = mysql_fetch_lengths(rows.get());
         auto& out = table.rows.emplace_back(table.columns.size());
-        bytes += sizeof out;
+        bytes += sizeof(decltype(table.rows)::value_type);
         for (std::size_t i = 0; i < out.size(); ++i) {
             bytes += sizeof out[i];
             if (row[i] != nullptr) {

@@ -75,9 +75,9 @@ bool saysDiskFull(const Refusal& refusal) {
         return true;
     }
     // The errors of files and storage engines have the operating system's number in their text.
-    constexpr std::array<std::string_view, 4> kNoSpace = {"No space left on device", "Errcode: 28",
+    constexpr std::array<std::string_view, 4> no_space = {"No space left on device", "Errcode: 28",
                                                           "errno: 28", "error 28 from storage engine"};
-    return refusal.code != 0 && std::any_of(kNoSpace.begin(), kNoSpace.end(), [&](std::string_view text) {
+    return refusal.code != 0 && std::any_of(no_space.begin(), no_space.end(), [&](std::string_view text) {
                return refusal.message.find(text) != std::string::npos;
            });
 }

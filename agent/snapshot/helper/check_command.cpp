@@ -79,9 +79,9 @@ CheckCommand ofProgram(const std::string& name) {
 }
 
 CheckCommand ofService(std::string unit) {
-    constexpr std::string_view kSuffix = ".service";
-    if (unit.ends_with(kSuffix)) {
-        unit.erase(unit.size() - kSuffix.size());
+    constexpr std::string_view suffix = ".service";
+    if (unit.ends_with(suffix)) {
+        unit.erase(unit.size() - suffix.size());
     }
     return ofProgram(unit);
 }

@@ -127,11 +127,11 @@ void correctClocks(const Observers& observers, const Clocks& clocks, Databases& 
 /// A document, shortened and on one line; "" while it is missing.
 std::string documentText(const storage::Store& store, const std::string& digest) {
     constexpr std::size_t longest = 400;
-    constexpr std::size_t kMostErrorText = 1U << 20;
+    constexpr std::size_t most_error_text = 1U << 20;
     if (digest.empty()) {
         return {};
     }
-    const auto found = store.document(digest, kMostErrorText);
+    const auto found = store.document(digest, most_error_text);
     if (!found || !*found) {
         return {};
     }

@@ -313,10 +313,10 @@ TEST_CASE("the assignment orders attempts and canaries") {
 }
 
 TEST_CASE("the agents of a large site together try every host") {
-    constexpr int kHosts = 300;
+    constexpr int host_count = 300;
     SiteSamples samples;
     const auto name = [](int host) { return "host-" + std::to_string(host + 100); };
-    for (int i = 0; i < kHosts; ++i) {
+    for (int i = 0; i < host_count; ++i) {
         samples.web(name(i), "10.77." + std::to_string(i / 200 + 1) + "." + std::to_string(i % 200 + 1),
                     "10.78." + std::to_string(i / 200 + 1) + "." + std::to_string(i % 200 + 1),
                     test::kNoRules);
@@ -325,7 +325,7 @@ TEST_CASE("the agents of a large site together try every host") {
     Analyst analyst(samples.store(), SiteSamples::site());
     REQUIRE(analyst.run(samples.now));
     std::set<std::string> tried;
-    for (int i = 0; i < kHosts; ++i) {
+    for (int i = 0; i < host_count; ++i) {
         const auto json = analyst.assignment(name(i)).json;
         std::size_t count = 0;
         for (auto at = json.find("\"service\""); at != std::string::npos;
@@ -336,21 +336,21 @@ TEST_CASE("the agents of a large site together try every host") {
         // Agents that discover their peers take the hosts of the assignment only.
         const auto attempts = json.find("\"attempts\":");
         std::set<std::string> hosts;
-        for (int other = 0; other < kHosts; ++other) {
+        for (int other = 0; other < host_count; ++other) {
             if (json.find("{\"host\":\"" + name(other) + "\",\"addresses\"") < attempts) {
                 hosts.insert(name(other));
             }
         }
         CHECK(hosts.size() == 256);
         CHECK(json.find("{\"host\":\"" + name(i) + "\",\"address\"") == std::string::npos);
-        for (int other = 0; other < kHosts; ++other) {
+        for (int other = 0; other < host_count; ++other) {
             if (json.find("{\"host\":\"" + name(other) + "\",\"address\"") != std::string::npos) {
                 CHECK(hosts.contains(name(other)));
                 tried.insert(name(other));
             }
         }
     }
-    CHECK(tried.size() == kHosts);
+    CHECK(tried.size() == host_count);
 }
 
 TEST_CASE("agents test a load balancer with a silent agent like a load balancer without an agent") {

@@ -281,11 +281,11 @@ TEST_CASE("cut sets beside failed or unknown components agree with evaluate()") 
 }
 
 TEST_CASE("cut sets of a fleet are found without trying every pair") {
-    constexpr int kServers = 5'000;
+    constexpr int server_count = 5'000;
     const auto name = [](const char* kind, int i) { return kind + std::to_string(i); };
     std::vector<Gate> servers;
     std::vector<Gate> pools;
-    for (int i = 0; i < kServers; ++i) {
+    for (int i = 0; i < server_count; ++i) {
         const auto rack = Gate::of(name("rack", i % 2));
         servers.push_back(
             Gate::all({Gate::of(name("web", i)), Gate::of(name("app", i)), rack, Gate::of("nfs")}));
@@ -303,15 +303,15 @@ TEST_CASE("cut sets of a fleet are found without trying every pair") {
 
 TEST_CASE("cut sets of a function that is too large are incomplete, and say so") {
     // Each pair of neighbours is a cut set, and nothing tells candidates apart.
-    constexpr int kPairs = 20'000;
+    constexpr int pair_count = 20'000;
     std::vector<Gate> pools;
-    for (int i = 0; i < kPairs; ++i) {
+    for (int i = 0; i < pair_count; ++i) {
         pools.push_back(Gate::any({Gate::of("a" + std::to_string(i)), Gate::of("b" + std::to_string(i))}));
     }
     const auto cuts = cutSets(Gate::all(std::move(pools)));
     CHECK_FALSE(cuts.complete);
     CHECK(cuts.works == Truth::yes);
-    CHECK(certain(cuts).size() < kPairs);
+    CHECK(certain(cuts).size() < pair_count);
 }
 
 namespace {

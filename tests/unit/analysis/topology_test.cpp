@@ -313,16 +313,16 @@ TEST_CASE("the configuration of Nginx determines the applications of a web serve
 TEST_CASE("web servers that all pass requests to each other are followed up to a limit") {
     Watched site;
     site.options.budget = std::chrono::minutes(2);  // a sanitizer needs more than a round has
-    constexpr int kServers = 12;
+    constexpr int server_count = 12;
     const auto address = [](int server) { return "10.77.1." + std::to_string(server + 1); };
     const auto name = [](int server) { return "inner-" + std::to_string(server + 10); };
-    for (int i = 0; i < kServers; ++i) {
+    for (int i = 0; i < server_count; ++i) {
         site.samples.web(name(i), address(i), "10.78.1." + std::to_string(i + 1), kNoRules);
         const auto upstream = address(i) + ":80";
         const auto server = name(i);
         site.detail(server.c_str(), "active", "L7", 1, upstream.c_str());
         site.state(server.c_str(), "UP");
-        for (int other = 0; other < kServers; ++other) {
+        for (int other = 0; other < server_count; ++other) {
             if (other != i) {
                 const auto host = name(other);
                 route(site, host.c_str(), "80", "", "all", upstream.c_str());

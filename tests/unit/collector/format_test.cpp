@@ -216,13 +216,14 @@ bool isForeign(const char* path, std::map<std::string, std::string> headers) {
 }  // namespace
 
 TEST_CASE("A page of another site gets no data") {
-    constexpr const char* kQuery = "/api/v1/query";
-    CHECK_FALSE(isForeign(kQuery, {}));
-    CHECK_FALSE(isForeign(kQuery, {{"Sec-Fetch-Site", "same-origin"}}));
-    CHECK_FALSE(isForeign(kQuery, {{"Sec-Fetch-Site", "none"}}));
-    CHECK_FALSE(isForeign(kQuery, {{"Origin", "https://monitor:9765"}, {"Sec-Fetch-Site", "same-origin"}}));
+    constexpr const char* query_path = "/api/v1/query";
+    CHECK_FALSE(isForeign(query_path, {}));
+    CHECK_FALSE(isForeign(query_path, {{"Sec-Fetch-Site", "same-origin"}}));
+    CHECK_FALSE(isForeign(query_path, {{"Sec-Fetch-Site", "none"}}));
+    CHECK_FALSE(
+        isForeign(query_path, {{"Origin", "https://monitor:9765"}, {"Sec-Fetch-Site", "same-origin"}}));
     for (const char* site : {"cross-site", "same-site"}) {
-        for (const char* path : {kQuery, "/metrics", "/federate", "/api/lapwing/v1/findings"}) {
+        for (const char* path : {query_path, "/metrics", "/federate", "/api/lapwing/v1/findings"}) {
             CHECK(isForeign(path, {{"Sec-Fetch-Site", site}, {"Sec-Fetch-Mode", "no-cors"}}));
             CHECK(isForeign(
                 path,
@@ -234,7 +235,7 @@ TEST_CASE("A page of another site gets no data") {
         CHECK_FALSE(isForeign(
             "/", {{"Sec-Fetch-Site", site}, {"Sec-Fetch-Mode", "navigate"}, {"Sec-Fetch-Dest", "document"}}));
     }
-    CHECK(isForeign(kQuery, {{"Origin", "https://evil.example"}}));
-    CHECK(isForeign(kQuery, {{"Origin", "null"}}));
+    CHECK(isForeign(query_path, {{"Origin", "https://evil.example"}}));
+    CHECK(isForeign(query_path, {{"Origin", "null"}}));
     CHECK(isForeign("/api/v1/write", {{"Origin", "http://monitor:9999"}}));
 }

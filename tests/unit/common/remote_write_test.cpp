@@ -102,7 +102,7 @@ TEST_CASE("series without samples take no memory") {
 }
 
 TEST_CASE("labels and samples in turn take no more memory than the request") {
-    constexpr int kPairs = 20'000;
+    constexpr int pairs = 20'000;
     const std::string label(
         "\x0a\x06\x0a\x01"
         "a"
@@ -111,7 +111,7 @@ TEST_CASE("labels and samples in turn take no more memory than the request") {
         8);
     const std::string sample("\x12\x0b\x09\0\0\0\0\0\0\xf0\x3f\x10\x01", 13);
     std::string series;
-    for (int i = 0; i < kPairs; ++i) {
+    for (int i = 0; i < pairs; ++i) {
         series += label + sample;
     }
     std::string raw = "\x0a";
@@ -129,8 +129,8 @@ TEST_CASE("labels and samples in turn take no more memory than the request") {
     REQUIRE(request);
     CHECK(used() - before < 6 * raw.size());
     REQUIRE(request->series.size() == 1);
-    CHECK(request->samples == kPairs);
-    CHECK(request->series.front().labels.size() == kPairs * label.size());
+    CHECK(request->samples == pairs);
+    CHECK(request->series.front().labels.size() == pairs * label.size());
     CHECK_FALSE(decodeLabels(request->series.front().labels, {}));
 
     // A few labels between samples are labels like others.

@@ -269,21 +269,22 @@ TEST_CASE("codings that nobody asked for") {
         site.on("/coded", {answer});
         return Site::reasonOf(Site::ask(check));
     };
-    constexpr int kGzip = MAX_WBITS + 16;
-    CHECK(verdict(coded("gzip", compressed(text, kGzip))).empty());
-    CHECK(verdict(coded("x-gzip", compressed(text, kGzip))).empty());
-    CHECK(verdict(coded("GZIP", compressed("well and good", kGzip) + compressed(" to the end", kGzip)))
+    constexpr int gzip_window = MAX_WBITS + 16;
+    CHECK(verdict(coded("gzip", compressed(text, gzip_window))).empty());
+    CHECK(verdict(coded("x-gzip", compressed(text, gzip_window))).empty());
+    CHECK(verdict(coded("GZIP",
+                        compressed("well and good", gzip_window) + compressed(" to the end", gzip_window)))
               .empty());
     CHECK(verdict(coded("deflate", compressed(text, MAX_WBITS))).empty());
     CHECK(verdict(coded("deflate", compressed(text, -MAX_WBITS))).empty());
     CHECK(verdict(coded("identity", text)).empty());
     CHECK(verdict(coded("gzip", "not gzip at all")) == "protocol");
-    CHECK(verdict(coded("gzip", compressed(text, kGzip).substr(0, 40))) == "protocol");
+    CHECK(verdict(coded("gzip", compressed(text, gzip_window).substr(0, 40))) == "protocol");
     CHECK(verdict(coded("br", "\x0b\x02")) == "body");
-    site.on("/coded", {coded("gzip", compressed(text, kGzip))});
+    site.on("/coded", {coded("gzip", compressed(text, gzip_window))});
     CHECK(Site::ask(check).value("probe_http_uncompressed_body_length") == static_cast<double>(text.size()));
     check.expect_body.reset();
-    site.on("/coded", {coded("gzip", compressed(std::string(50'000'000, 'x'), kGzip))});
+    site.on("/coded", {coded("gzip", compressed(std::string(50'000'000, 'x'), gzip_window))});
     CHECK(Site::ask(check).value("probe_http_uncompressed_body_length") == app::kMostBody);
 }
 

@@ -338,20 +338,20 @@ TEST_CASE("mysql: an answer without end is cut off") {
         CHECK(sent < 12U << 20);
     }
     SECTION("many small rows, which an honest server sends") {
-        constexpr int kRows = 20'000;
+        constexpr int row_count = 20'000;
         const auto answer = ask([](Client& client) {
             client.send("\x01");
             client.send(Client::column("a"));
             client.send(kEof);
-            for (int i = 0; i < kRows; ++i) {
+            for (int i = 0; i < row_count; ++i) {
                 client.send(text(std::to_string(i)));
             }
             client.send(kEof);
             client.receive();
         });
         REQUIRE(answer);
-        REQUIRE(answer->rows.size() == kRows);
-        CHECK(answer->rows.back().front() == std::to_string(kRows - 1));
+        REQUIRE(answer->rows.size() == row_count);
+        CHECK(answer->rows.back().front() == std::to_string(row_count - 1));
     }
 }
 

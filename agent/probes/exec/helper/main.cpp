@@ -30,7 +30,7 @@ bool isRoots(const std::string& path) {
 
 /// The first part of the configuration that is not root's alone; "" for none.
 std::string foreignPart(const std::string& path) {
-    const auto beside = config::directoryBeside(path);
+    auto beside = config::directoryBeside(path);
     for (const auto& each : {path.substr(0, path.rfind('/')), path}) {
         if (!isRoots(each)) {
             return each;
@@ -44,7 +44,7 @@ std::string foreignPart(const std::string& path) {
         return beside;
     }
     while (const dirent* entry = readdir(entries.get())) {
-        const auto name = beside + "/" + entry->d_name;
+        auto name = beside + "/" + entry->d_name;
         if (name.ends_with(".yaml") && !isRoots(name)) {
             return name;
         }
