@@ -116,4 +116,9 @@ inline constexpr bool stopsCommits(WaitReason reason) {
            reason == WaitReason::global_lock || reason == WaitReason::disk_full;
 }
 
+/// Where all is well a commit waits for a moment for its group and for a replica, but never for that.
+inline constexpr bool tellsTrouble(WaitReason reason) {
+    return reason == WaitReason::global_lock || reason == WaitReason::disk_full;
+}
+
 }  // namespace lapwing::database

@@ -42,6 +42,7 @@ constexpr milliseconds kPartMayTake{2'000};  // a part that takes longer must no
 constexpr milliseconds kLook{10};            // for the answer to a statement that was set aside
 constexpr int kRenewals = 6;                 // status intervals
 constexpr int kWholeRuns = 6;                // status intervals
+constexpr std::chrono::seconds kCloseLook{30};
 constexpr double kLongestBeat = 1;           // seconds: a longer beat waits
 constexpr double kLongestRoundTrip = 0.2;    // seconds: half of it is the error of the clock offset
 
@@ -347,7 +348,8 @@ Expected<void> MysqlProbe::askAppliers(Clock::time_point until, const std::vecto
 }
 
 /// Looks for statements that cannot finish. A long list of processes is expensive: it is looked at every
-/// second only while a beat or a commit waits.
+/// second only while a beat or a commit waits, and for a while after a wait that tells trouble: an application may
+/// give up each of its writes soon.
 Expected<void> MysqlProbe::askWaits(Clock::time_point until, bool whole, ProbeResult& out) {
     const auto state = beater_.state();
     const auto now = Clock::now();
@@ -362,7 +364,7 @@ Expected<void> MysqlProbe::askWaits(Clock::time_point until, bool whole, ProbeRe
         noteRefusal(state.refusal);
     }
     const auto own = state.thread != 0 ? std::to_string(state.thread) : std::string();
-    if (whole || pending || !waits_.empty()) {
+    if (whole || pending || !waits_.empty() || now < looks_closely_until_) {
         const auto processes = askProcesses(until);
         if (!processes) {
             return tl::unexpected(processes.error());
@@ -371,6 +373,9 @@ Expected<void> MysqlProbe::askWaits(Clock::time_point until, bool whole, ProbeRe
         waits_ = findWaits(**processes, reads_table ? heartbeat_.quoted() : std::string(), own);
         if (!pending) {
             std::erase_if(waits_, [&](const Wait& wait) { return wait.id == own; });
+        }
+        if (std::any_of(waits_.begin(), waits_.end(), [](const Wait& wait) { return database::tellsTrouble(wait.reason); })) {
+            looks_closely_until_ = now + kCloseLook;
         }
     }
     const bool counts = !hasProcessTable(version_, performance_schema_) && processes_ &&

@@ -115,6 +115,7 @@ class MysqlProbe : public Probe {
     bool had_channel_ = false;
     std::optional<Clock::time_point> waited_;        ///< when the beat last had to wait
     std::vector<Wait> waits_;                        ///< that the last look saw
+    Clock::time_point looks_closely_until_;          ///< each run looks until then
     std::optional<std::vector<Process>> processes_;  ///< that this run read
     std::optional<DiskFull> disk_full_;  ///< until a whole run in which no statement is refused for it
     bool refused_for_disk_ = false;      ///< in this run

@@ -17,7 +17,8 @@
 namespace lapwing::agent::mysql {
 namespace {
 
-/// Every commit waits for a moment.
+/// A shorter wait is told only if its reason tells trouble: an application may give up each of its writes
+/// soon.
 constexpr double kWorthTelling = 2;  // seconds
 
 /// The list cuts a statement after 100 bytes, perhaps within a character.
@@ -89,7 +90,8 @@ void addWaits(const std::vector<Wait>& waits, const std::string& own, std::optio
         const bool is_own = !own.empty() && wait.id == own;
         const auto who = is_own ? WaitingParty::heartbeat : wait.who;
         const double seconds = is_own && pending ? std::max(*pending, wait.seconds) : wait.seconds;
-        const bool waits_now = is_own ? pending.has_value() : seconds >= kWorthTelling;
+        const bool waits_now =
+            is_own ? pending.has_value() : seconds >= kWorthTelling || database::tellsTrouble(wait.reason);
         if (!waits_now || (who == WaitingParty::clients && !database::stopsCommits(wait.reason))) {
             continue;
         }

@@ -217,7 +217,7 @@ def inodes(free):
 
 def failing(what, share, rate):
     labels = {"server": "instance_proxy_server", "backend": "instance_proxy"}[what]
-    return [(f"{labels}:haproxy_{what}_failures:{name}", {}, value) for name, value in (("ratio_rate1m", share), ("rate1m", rate), ("increases40s", 3))]
+    return [(f"{labels}:haproxy_{what}_failures:{name}", {}, value) for name, value in (("ratio_rate1m", share), ("rate1m", rate), ("increases1m", 4))]
 
 
 # (alert, severity): series of a subject in a bad state (metric, fixed labels, value), and the labels that tell subjects apart, with
@@ -309,7 +309,7 @@ BAD = [
     ("ServerAnswersDiffer", "warning", [("instance_proxy_server:haproxy_server_responses_4xx:ratio_rate1m", {}, 0.5),
                                         ("instance_proxy_server:haproxy_server_responses_4xx:ratio_rate1m", {"server": "another"}, 0.02),
                                         ("instance_proxy_server:haproxy_server_responses_4xx:rate1m", {}, 0.2)], SERVER, {}),
-    ("ServerRetries", "warning", [("haproxy_server_retry_warnings_total", {}, {30: 0, 20: 20, 10: 40, 0: 60}), ("haproxy_server_redispatch_warnings_total", {}, [0, 1])],
+    ("ServerRetries", "warning", [("haproxy_server_retry_warnings_total", {}, {40: 0, 30: 20, 20: 40, 10: 60, 0: 80}), ("haproxy_server_redispatch_warnings_total", {}, [0, 1])],
      SERVER, {}),
     ("PagesSlow", "warning", [("instance_url:probe_duration_seconds:avg1m", {}, 1.1)], {**SERVICE, "url": "url"}, {}),
     ("PagesSlow", "warning", [("instance_url:probe_duration_seconds:avg1m", {}, 5.1), ("instance_url:probe_duration_seconds:avg1m:avg1d", {}, 5)],
@@ -342,7 +342,7 @@ BAD = [
     ("ListenQueueFull", "critical", [("node_netstat_TcpExt_ListenOverflows", {}, [1, 20])], SERVICE, {}),
     *(("PrimaryReadOnly", "critical", [("lapwing_replication_state", {"state": "healthy", "primary": "{instance}"}, 1), (f"mysql_global_variables_{variable}", {}, 1)],
        SERVICE, {}) for variable in ("read_only", "super_read_only", "offline_mode")),
-    ("MysqlWritesWait", "critical", [("lapwing_mysql_waiting_seconds", {}, 6)], {**SERVICE, "reason": "reason"}, {}),
+    ("MysqlWritesWait", "critical", [("lapwing_mysql_waiting_seconds", {}, 11)], {**SERVICE, "reason": "reason"}, {}),
     ("CertificateExpires", "warning", [("probe_ssl_earliest_cert_expiry", {}, AT_MS / 1000 + 20 * 86400)], {**SERVICE, "url": "url"}, {}),
     ("CertificateExpires", "critical", [("probe_ssl_earliest_cert_expiry", {}, AT_MS / 1000 - 86400)], {**SERVICE, "url": "url"}, {}),
     ("InodesLow", "warning", inodes(9), DISK, {}),
