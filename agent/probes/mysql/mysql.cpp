@@ -43,8 +43,8 @@ constexpr milliseconds kLook{10};            // for the answer to a statement th
 constexpr int kRenewals = 6;                 // status intervals
 constexpr int kWholeRuns = 6;                // status intervals
 constexpr std::chrono::seconds kCloseLook{30};
-constexpr double kLongestBeat = 1;           // seconds: a longer beat waits
-constexpr double kLongestRoundTrip = 0.2;    // seconds: half of it is the error of the clock offset
+constexpr double kLongestBeat = 1;         // seconds: a longer beat waits
+constexpr double kLongestRoundTrip = 0.2;  // seconds: half of it is the error of the clock offset
 
 // Error numbers of the servers (mysqld_error.h). kAbsent: the object does not exist, and will not.
 constexpr unsigned kLockWaitTimeout = 1205;
@@ -348,8 +348,8 @@ Expected<void> MysqlProbe::askAppliers(Clock::time_point until, const std::vecto
 }
 
 /// Looks for statements that cannot finish. A long list of processes is expensive: it is looked at every
-/// second only while a beat or a commit waits, and for a while after a wait that tells trouble: an application may
-/// give up each of its writes soon.
+/// second only while a beat or a commit waits, and for a while after a wait that tells trouble: an
+/// application may give up each of its writes soon.
 Expected<void> MysqlProbe::askWaits(Clock::time_point until, bool whole, ProbeResult& out) {
     const auto state = beater_.state();
     const auto now = Clock::now();
@@ -374,7 +374,8 @@ Expected<void> MysqlProbe::askWaits(Clock::time_point until, bool whole, ProbeRe
         if (!pending) {
             std::erase_if(waits_, [&](const Wait& wait) { return wait.id == own; });
         }
-        if (std::any_of(waits_.begin(), waits_.end(), [](const Wait& wait) { return database::tellsTrouble(wait.reason); })) {
+        if (std::any_of(waits_.begin(), waits_.end(),
+                        [](const Wait& wait) { return database::tellsTrouble(wait.reason); })) {
             looks_closely_until_ = now + kCloseLook;
         }
     }

@@ -9,7 +9,7 @@ bool hasTransactionsByWorker(const Version& version) {
 
 std::string processPart(const Version& version, bool performance_schema) {
     // InnoDB tells times in the system's zone, whatever the session's is.
-    const std::string transaction =
+    std::string transaction =
         "(SELECT COALESCE(MAX(TIMESTAMPDIFF(MICROSECOND, trx_started, "
         "CONVERT_TZ(UTC_TIMESTAMP(6), '+00:00', 'SYSTEM'))), 0) / 1000000 "
         "FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id <> CONNECTION_ID()) "

@@ -1,6 +1,7 @@
 #include "agent/probes/units/cgroups.h"
 
 #include <dirent.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <memory>
@@ -75,7 +76,7 @@ void walk(const std::string& path, std::size_t depth, const TreeLimits& limits, 
         if (!slice && !name.ends_with(".service")) {
             continue;
         }
-        const auto below = path + "/" + name;
+        const auto below = fmt::format("{}/{}", path, name);
         if (!slice || depth == 0) {
             if (out.by_unit.size() >= limits.units) {
                 out.cut = true;

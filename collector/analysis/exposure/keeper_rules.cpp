@@ -1,5 +1,7 @@
 #include "collector/analysis/exposure/keeper_rules.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
@@ -166,7 +168,8 @@ std::optional<std::vector<std::string>> iptablesMatches(const NftMatch& match, F
             const bool range =
                 text.find('-') != std::string::npos && std::holds_alternative<AddressRange>(value);
             const char* which = option == "-s" ? "--src-range " : "--dst-range ";
-            out.push_back(range ? "-m iprange " + std::string(which) + text : option + " " + text);
+            out.push_back(range ? fmt::format("-m iprange {}{}", which, text)
+                                : fmt::format("{} {}", option, text));
         }
     };
     switch (match.field) {
@@ -203,7 +206,8 @@ std::optional<std::vector<std::string>> iptablesMatches(const NftMatch& match, F
                 for (auto i = at; i < end; ++i) {
                     list += (list.empty() ? "" : ",") + textOf(match.values[i]);
                 }
-                out.push_back(protocol + (end - at == 1 ? " --dport " : " -m multiport --dports ") + list);
+                out.push_back(fmt::format("{} {} {}", protocol,
+                                          end - at == 1 ? "--dport" : "-m multiport --dports", list));
             }
             return out;
         }
@@ -345,9 +349,9 @@ std::optional<std::vector<std::string>> iptablesRules(const NftTable& table, Fam
         // The host's other rules still see what this chain lets pass.
         const std::string target = rule.verdict == Policy::accept ? " -j RETURN" : " -j DROP";
         const auto comment = plain(rule.comment);
+        const auto noted = comment.empty() ? "" : fmt::format(" -m comment --comment \"{}\"", comment);
         for (const auto& line : lines) {
-            out.push_back(line + (comment.empty() ? "" : " -m comment --comment \"" + comment + "\"") +
-                          target);
+            out.push_back(line + noted + target);
         }
     }
     if (table.policy == Policy::drop) {

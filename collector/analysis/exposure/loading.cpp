@@ -1,5 +1,7 @@
 #include "collector/analysis/exposure/loading.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 #include <vector>
@@ -136,17 +138,18 @@ std::optional<Steps> persistentSteps(const NftTable& table) {
         }
         std::string body = "*filter\n";
         for (const auto& line : *lines) {
-            body += line + "\n";
+            body.append(line).append("\n");
         }
-        const std::string tool = family == reach::Family::ipv4 ? "iptables" : "ip6tables";
-        const auto file = "/run/" + unitOf(table.name) + (family == reach::Family::ipv4 ? ".v4" : ".v6");
-        out.prepare += tool + "-save >" + file + ".undo\n";
-        out.prepare += hereDocument("cat >" + file, body + "COMMIT\n") + tool +
-                       "-restore --test --noflush <" + file + "\n";
-        out.undo += (out.undo.empty() ? "sh -c '" : "; ") + tool + "-restore <" + file + ".undo";
-        out.attempt += "    " + tool + "-restore --noflush <" + file + "\n";
-        jumps += "    " + tool + " -C " + built_in + " -j " + chain + " 2>/dev/null || " + tool + " -I " +
-                 built_in + " -j " + chain + "\n";
+        const bool ipv4 = family == reach::Family::ipv4;
+        const auto* tool = ipv4 ? "iptables" : "ip6tables";
+        const auto file = fmt::format("/run/{}{}", unitOf(table.name), ipv4 ? ".v4" : ".v6");
+        out.prepare += fmt::format("{}-save >{}.undo\n", tool, file);
+        out.prepare += hereDocument("cat >" + file, body.append("COMMIT\n"));
+        out.prepare += fmt::format("{}-restore --test --noflush <{}\n", tool, file);
+        out.undo += fmt::format("{}{}-restore <{}.undo", out.undo.empty() ? "sh -c '" : "; ", tool, file);
+        out.attempt += fmt::format("    {}-restore --noflush <{}\n", tool, file);
+        jumps +=
+            fmt::format("    {0} -C {1} -j {2} 2>/dev/null || {0} -I {1} -j {2}\n", tool, built_in, chain);
     }
     out.undo += "'";
     out.attempt = "    {\n" + out.attempt + jumps + "    }\n";

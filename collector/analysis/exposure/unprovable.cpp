@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "collector/analysis/exposure/exposed.h"
@@ -213,9 +215,9 @@ void addUnknowns(const Context& context, const evidence::Host& host, Finding& fi
     }
     for (const auto& [reason, left] : answers.by_reason) {
         const auto rule = ruleOf(ruleset, reason);
-        finding.evidence.push_back({source, reason + (rule.empty() ? "" : ", in the rule `" + rule + "`") +
-                                                ": leaves " + std::to_string(left.first) + " open (" +
-                                                portsText(left.second) + ")"});
+        const auto place = rule.empty() ? "" : fmt::format(", in the rule `{}`", rule);
+        finding.evidence.push_back({source, fmt::format("{}{}: leaves {} open ({})", reason, place,
+                                                        left.first, portsText(left.second))});
     }
     for (const auto& reason : host.unknowns) {
         // The agent cuts long reasons.

@@ -1,5 +1,7 @@
 #include "collector/analysis/redundancy/virtual_address.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -181,22 +183,20 @@ class Steps {
         std::string out;
         for (const auto& place : places) {
             if (place.starts_with("legacy ")) {
-                const std::string tool = isSix() ? "ip6tables-legacy" : "iptables-legacy";
-                out += tool +
-                       (visitors ? " -I INPUT -d " + virtual_text_ + " -p tcp --dport " + port
-                                 : " -I INPUT -s " + peer.address_text + " -p 112") +
-                       " -j ACCEPT\n";
+                const auto* tool = isSix() ? "ip6tables-legacy" : "iptables-legacy";
+                const auto what = visitors ? fmt::format("-d {} -p tcp --dport {}", virtual_text_, port)
+                                           : fmt::format("-s {} -p 112", peer.address_text);
+                out += fmt::format("{} -I INPUT {} -j ACCEPT\n", tool, what);
                 continue;
             }
             const auto chain = place.substr(0, std::min(place.find(" handle "), place.find(" policy ")));
-            const std::string ip = isSix() ? "ip6" : "ip";
-            const auto rule = "insert rule " + chain + " " +
-                              (visitors ? ip + " daddr " + virtual_text_ + " tcp dport " + port
-                                        : ip + " saddr " + peer.address_text + " meta l4proto 112") +
-                              " accept";
-            out += "nft '" + rule + "'\n";
+            const auto* ip = isSix() ? "ip6" : "ip";
+            const auto what = visitors ? fmt::format("{} daddr {} tcp dport {}", ip, virtual_text_, port)
+                                       : fmt::format("{} saddr {} meta l4proto 112", ip, peer.address_text);
+            const auto rule = fmt::format("insert rule {} {} accept", chain, what);
+            out += fmt::format("nft '{}'\n", rule);
             if (keeper == exposure::RulesKeeper::nftables && !host.boot.sources.empty()) {
-                out += "echo '" + rule + "' >>/etc/nftables.conf\n";
+                out += fmt::format("echo '{}' >>/etc/nftables.conf\n", rule);
             }
         }
         if (keeper == exposure::RulesKeeper::netfilter_persistent) {
