@@ -1,10 +1,15 @@
 #include "agent/configtest/configtest.h"
 
+#include <sys/stat.h>
+
 #include <cstddef>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "common/files.h"
 #include "common/json.h"
+#include "common/time_text.h"
 
 namespace lapwing::agent::configtest {
 
@@ -12,6 +17,7 @@ namespace {
 
 constexpr int kFormat = 1;
 constexpr std::size_t kMostBytes = 1U << 20;
+constexpr const char* kTimer = "lapwing-configtest.timer";
 
 }  // namespace
 
@@ -91,10 +97,23 @@ Expected<Tests> readTests(const std::string& path, TimestampMs now, std::int64_t
     }
     auto tests = parseTests(*text);
     if (tests && now - tests->time > max_age_ms) {
-        return fail(ErrorKind::unavailable, path + ": written " + std::to_string((now - tests->time) / 1000) +
-                                                " s ago, so it says nothing about now");
+        return fail(ErrorKind::unavailable, "configuration tests have not run since " + rfc3339(tests->time));
     }
     return tests;
+}
+
+bool isSwitchedOff(const std::vector<std::string>& unit_directories) {
+    namespace fs = std::filesystem;
+    bool enabled = false;
+    for (const auto& directory : unit_directories) {
+        std::error_code none;
+        if (fs::read_symlink(directory + "/" + kTimer, none) == "/dev/null") {
+            return true;
+        }
+        struct stat link {};
+        enabled = enabled || ::lstat((directory + "/timers.target.wants/" + kTimer).c_str(), &link) == 0;
+    }
+    return !enabled;
 }
 
 }  // namespace lapwing::agent::configtest

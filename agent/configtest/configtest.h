@@ -71,7 +71,11 @@ std::string toJson(const Tests& tests);
 Expected<Tests> parseTests(std::string_view json);
 
 /// Reads the file of lapwing-configtest. Errors: `not_found` (it has not run), `denied`, `protocol`, and
-/// `unavailable` for a file that is older than `max_age_ms`.
+/// `unavailable` for a file that is older than `max_age_ms` (its message says since when no test has run).
 Expected<Tests> readTests(const std::string& path, TimestampMs now, std::int64_t max_age_ms);
+
+/// Whether somebody has masked or disabled lapwing-configtest.timer, as the links of systemctl in its
+/// directories ("/etc/systemd/system") say.
+bool isSwitchedOff(const std::vector<std::string>& unit_directories);
 
 }  // namespace lapwing::agent::configtest

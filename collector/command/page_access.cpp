@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -23,6 +25,9 @@ namespace lapwing::collector {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// The longest name of DNS.
+constexpr std::size_t kMostName = 253;
 
 Fragment fragmentOf(const std::string& config_file) {
     return Fragment(config_file, "10-http.yaml", "http enable");
@@ -66,6 +71,29 @@ std::vector<Endpoint> listenersOf(const HttpRequest& request, std::uint16_t port
         out.push_back(std::move(*listener));
     }
     return out;
+}
+
+/// A name or an address, as it stands in a certificate and in the header Host.
+bool isServerName(const std::string& text) {
+    if (reach::Address::parse(text)) {
+        return true;
+    }
+    const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+    });
+    return plain && !text.empty() && text.size() <= kMostName && text.front() != '.' &&
+           text.find("..") == std::string::npos;
+}
+
+/// Prints the first of the names that is none.
+bool areServerNames(const std::vector<std::string>& names) {
+    const auto wrong = std::find_if_not(names.begin(), names.end(), &isServerName);
+    if (wrong == names.end()) {
+        return true;
+    }
+    fmt::print(stderr, "--name \"{}\" must be a host name or an address, without scheme, port and path\n",
+               printable(*wrong));
+    return false;
 }
 
 /// The keys of `http` that other files set, with the place; they would be replaced, so they are left.
@@ -139,7 +167,7 @@ class TrialUsers {
 
 int enableHttp(const std::string& config_file, const HttpRequest& request) {
     const auto config = configOrComplain(config_file);
-    if (!config) {
+    if (!config || !areServerNames(request.names)) {
         return kWrongUsage;
     }
     const auto fragment = fragmentOf(config_file);

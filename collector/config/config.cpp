@@ -3,8 +3,10 @@
 #include <Poco/Net/DNS.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 #include "collector/analysis/acceptances.h"
@@ -50,6 +52,10 @@ std::vector<Endpoint> readListeners(const Node& node, std::vector<Endpoint> fall
     return listeners;
 }
 
+/// The first parts of the paths that the page's listener answers (peopleHandler(), and the pages).
+constexpr std::array<std::string_view, 8> kOwnPaths{"-",       "alert", "api",     "federate",
+                                                    "finding", "graph", "metrics", "timeline"};
+
 void readExternalUrl(const Node& node, std::string& out) {
     std::string text;
     node.read(text);
@@ -70,6 +76,15 @@ void readExternalUrl(const Node& node, std::string& out) {
         node.problem(
             node.path() +
             " must be a URL such as https://ops.example.org/lapwing/, without user, query and escapes");
+        return;
+    }
+    // Requests lose the path of the URL: those of the collector's own addresses would lose their beginning.
+    const auto begin = text.find('/', text.find("://") + 3);
+    const auto first =
+        begin == std::string::npos ? "" : text.substr(begin + 1, text.find('/', begin + 1) - begin - 1);
+    if (std::find(kOwnPaths.begin(), kOwnPaths.end(), first) != kOwnPaths.end()) {
+        node.problem(node.path() + " must not begin with /" + first +
+                     ", where the collector has addresses of its own: take another path, such as /lapwing/");
         return;
     }
     out = text;

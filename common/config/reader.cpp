@@ -43,6 +43,12 @@ int linesOf(const std::string& text) {
     return static_cast<int>(std::count(text.begin(), text.end(), '\n')) + 1;
 }
 
+/// The message for a file of which `most` bytes may be read.
+std::string tooLarge(std::size_t most) {
+    return "is larger than " + std::to_string(kMostFileBytes >> 20U) + " MiB" +
+           (most < kMostFileBytes ? ", with the files before it" : "");
+}
+
 /// The first line that a tab indents, of those that the parser had read when it gave up: it does not name the
 /// tab.
 std::optional<YAML::Mark> indentingTab(const std::string& yaml, int last_line) {
@@ -76,12 +82,6 @@ std::vector<std::string> filesBeside(const std::string& path, Reader& reader) {
         reader.add({directory, 0, 0, "cannot be read: " + error.message()});
     }
     std::sort(out.begin(), out.end());
-    if (out.size() > Reader::kMostBeside) {
-        reader.add({directory, 0, 0,
-                    "has " + std::to_string(out.size()) + " files *.yaml; at most " +
-                        std::to_string(Reader::kMostBeside) + " are read"});
-        out.clear();
-    }
     return out;
 }
 
@@ -484,10 +484,7 @@ std::optional<std::string> Reader::content(const std::string& path, std::size_t 
     }
     const bool too_large = content.size() > most;
     if (!in.is_open() || in.bad() || too_large) {
-        add({path, 0, 0,
-             too_large ? "is larger than " + std::to_string(kMostFileBytes >> 20U) + " MiB" +
-                             (most < kMostFileBytes ? ", with the files before it" : "")
-                       : "cannot be read"});
+        add({path, 0, 0, too_large ? tooLarge(most) : "cannot be read"});
         return std::nullopt;
     }
     return content;
@@ -517,9 +514,20 @@ Node Reader::fileAndDirectory(const std::string& path, const std::string& fragme
     if (replacement) {
         names.insert(std::upper_bound(names.begin(), names.end(), fragment), fragment);
     }
+    if (names.size() > kMostBeside) {
+        add({directoryBeside(path), 0, 0,
+             "has " + std::to_string(names.size()) + " files *.yaml; at most " + std::to_string(kMostBeside) +
+                 " are read"});
+        names.clear();
+    }
     for (const auto& name : names) {
-        auto yaml = name == fragment ? replacement : content(name, kMostFileBytes - bytes);
+        const auto most = kMostFileBytes - bytes;
+        auto yaml = name == fragment ? replacement : content(name, most);
         if (!yaml) {
+            continue;
+        }
+        if (yaml->size() > most) {
+            add({name, 0, 0, tooLarge(most)});
             continue;
         }
         bytes += yaml->size();

@@ -1,5 +1,6 @@
 """Hosts that systemd boots: Debian roots under systemd-nspawn, each in a network namespace of its own, on one bridge."""
 
+import os
 import shutil
 import subprocess
 import time
@@ -14,6 +15,8 @@ ROLES = {
     "web": f"{BASE},nginx-light,mariadb-server,gunicorn,python3-flask,python3-pymysql",
     "balancer": f"{BASE},haproxy",
     "monitor": BASE,
+    "managed": f"{BASE},openssh-server,python3,python3-apt",
+    "control": f"{BASE},ansible-core,openssh-client",
 }
 CLEAN = ["/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root"]
 
@@ -60,6 +63,46 @@ def chroot(root, *words, **options):
               'exec chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 '
               'DEBIAN_FRONTEND=noninteractive "$@"')
     return command("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, root, *words, **options)
+
+
+def packages(folder):
+    """Release: its packages."""
+    out = {}
+    for release in ("12", "13"):
+        debs = os.environ.get(f"LAPWING_DEBS_{release}")
+        if not debs:
+            debs = Path(folder) / f"debs-{release}"
+            if release == "12":
+                command(REPOSITORY / "packaging/build-deb", "--built", REPOSITORY / "build/dev", debs)
+            else:
+                command(REPOSITORY / "tests/acceptance/debian-13-packages", debs, timeout=7200)
+        out[release] = {each.name.split("_")[0]: each for each in Path(debs).glob("lapwing-*.deb")}
+    return out
+
+
+class Story:
+    """The steps with their seconds. The first failure ends it: each step begins where the one before ended."""
+
+    def __init__(self):
+        self.steps = []
+
+    def tell(self, step, seconds):
+        self.steps.append((step, seconds))
+        print(f"ok    {seconds:5.1f} s  {step}", flush=True)
+
+    def __call__(self, step, action):
+        began = time.monotonic()
+        try:
+            out = action()
+        except Exception as error:
+            print(f"FAIL  {time.monotonic() - began:5.1f} s  {step}\n      {error}", flush=True)
+            raise
+        self.tell(step, time.monotonic() - began)
+        return out
+
+    def table(self):
+        rows = "".join(f"| {step} | {seconds:.1f} |\n" for step, seconds in self.steps)
+        return f"| step | seconds |\n| --- | ---: |\n{rows}"
 
 
 class Machine:

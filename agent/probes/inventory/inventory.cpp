@@ -119,8 +119,12 @@ void InventoryProbe::addTests(ProbeResult& result, const Deadline& deadline) con
     if (!read) {
         const auto& error = read.error();
         const bool concerned = exists(places_.nginx) || exists(places_.haproxy);
-        if (error.kind != ErrorKind::not_found) {
+        const bool unwanted =
+            error.kind == ErrorKind::unavailable && configtest::isSwitchedOff(places_.unit_directories);
+        if (error.kind != ErrorKind::not_found && !unwanted) {
             result.failure = error;
+        } else if (unwanted && concerned) {
+            append(result.note, error.message + ": lapwing-configtest.timer is switched off");
         } else if (concerned) {
             append(result.note, "whether Nginx and HAProxy would load their configuration is not known: " +
                                     error.message + " (systemctl status lapwing-configtest.timer)");

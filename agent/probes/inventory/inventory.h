@@ -23,6 +23,7 @@ struct Places {
     std::string hosts = "/etc/hosts";
     std::string configtest = "/run/lapwing/configtest.json";
     RebootPlaces reboot = {};
+    std::vector<std::string> unit_directories{"/etc/systemd/system", "/run/systemd/system"};
 };
 
 /// Digests of the files and packages that servers of one kind should share, the routes of Nginx's

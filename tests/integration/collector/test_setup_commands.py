@@ -235,6 +235,9 @@ def test_the_page_goes_off_the_loopback_and_back():
     os.unlink(collector.base)
     assert run("http", "enable", "--listen", "10.77.0.20").returncode == 2  # no user
     assert run("http", "enable", "--listen", "0.0.0.0:9765", "--user", "ann", given="secret\n").returncode == 2
+    for name in ("https://mon", "mon:9765", "mon example", "mon/x", "", ".mon", "a..b", "a" * 254, "[::1]", "a,DNS:b"):
+        refused = run("http", "enable", "--listen", "10.77.0.20", "--name", name, "--user", "ann", given="secret\n")
+        assert refused.returncode == 2 and "without scheme, port and path" in refused.stderr, refused
     assert not os.path.exists(own("10-http.yaml"))
     # All files together have just the size that is read: there is no room for one more.
     names = [collector.config_file, *(own(each) for each in os.listdir(os.path.dirname(own("x"))))]
@@ -244,7 +247,8 @@ def test_the_page_goes_off_the_loopback_and_back():
     assert refused.returncode == 2 and "50-large.yaml" in refused.stderr and "Nothing was changed" in refused.stderr, refused
     assert not os.path.exists(own("10-http.yaml")) and not os.path.exists(collector.path("users"))
     os.unlink(own("50-large.yaml"))
-    done = run("http", "enable", "--listen", "10.77.0.20", "--name", "mon.example.org", "--user", "ann", given="correct horse\n")
+    done = run("http", "enable", "--listen", "10.77.0.20", "--name", "mon.example.org", "--name", "2001:db8::1", "--user", "ann",
+               given="correct horse\n")
     assert done.returncode == 0 and "https://mon.example.org:9765" in done.stdout and "ca/ca.crt" in done.stdout, done
     text = read(own("10-http.yaml"))
     assert 'listen: [ "127.0.0.1:9765", "10.77.0.20:9765" ]' in text and "tls: auto" in text

@@ -67,6 +67,16 @@ TEST_CASE("The external URL begins every link") {
     CHECK(config.externalUrl() == "https://ops.example.org:8443/a/lapwing");
     CHECK(read("http: { external_url: \"https://ops.example.org/\" }").externalUrl() ==
           "https://ops.example.org");
+    for (const std::string path : {"apis/", "a/api/", "page/metrics", "-x"}) {
+        CHECK(problemsOf("http: { external_url: \"https://ops.example.org/" + path + "\" }").empty());
+    }
+    for (const std::string path :
+         {"api", "api/", "api/v1/", "api/lapwing", "-/", "metrics", "federate/x", "graph"}) {
+        const auto problems = problemsOf("http: { external_url: \"https://ops.example.org/" + path + "\" }");
+        REQUIRE(problems.size() == 1);
+        CHECK(problems.front().find("http.external_url must not begin with /" +
+                                    path.substr(0, path.find('/'))) != std::string::npos);
+    }
 }
 
 TEST_CASE("Every key is read") {

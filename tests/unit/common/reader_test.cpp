@@ -322,6 +322,18 @@ TEST_CASE("the files beside a configuration are bounded in number and, all toget
     CHECK(textOf(files.read(many)["host"]) == "web-01");
     REQUIRE(many.problems().size() == 1);
     CHECK(many.problems()[0].message == "has 103 files *.yaml; at most 100 are read");
+    // One that a verb would write counts, one that it would replace counts once.
+    for (const auto* name : {"10-a.yaml", "20-b.yaml", "0.yaml"}) {
+        std::filesystem::remove(files.path(std::string("agent.d/") + name));
+    }
+    const auto with = [&](const std::string& name, const std::string& content = "host: new\n") {
+        Reader trial;
+        (void)trial.fileAndDirectory(files.path("agent.yaml"), files.path("agent.d/" + name), content);
+        return trial.ok() ? "" : trial.problems().front().message;
+    };
+    CHECK(with("1.yaml").empty());
+    CHECK(with("new.yaml") == "has 101 files *.yaml; at most 100 are read");
+    CHECK(with("1.yaml", large + large) == "is larger than 4 MiB, with the files before it");
 }
 
 TEST_CASE("a tab that indents is named, with its place") {

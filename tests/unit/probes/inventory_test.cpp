@@ -15,6 +15,7 @@
 #include "agent/probes/inventory/parse.h"
 #include "agent/probes/inventory/served.h"
 #include "common/digest.h"
+#include "common/time_text.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
@@ -310,6 +311,47 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
                               ": line 1: unexpected end of the file");
 }
 
+TEST_CASE("old results of configuration tests fail the probe, unless the tests are switched off") {
+    const test::TempDir dir;
+    std::filesystem::create_directories(dir.path("nginx"));
+    std::filesystem::create_directories(dir.path("units/timers.target.wants"));
+    dir.write("nginx/nginx.conf", "http { server { listen 80; } }");
+    dir.write("status", "Package: nginx\nStatus: install ok installed\nVersion: 1.22.1-9\n");
+    const auto written = nowMs() - 300'001;
+    configtest::Test nginx;
+    nginx.program = "nginx";
+    nginx.result = configtest::Result::good;
+    dir.write("configtest.json", configtest::toJson({written, {nginx}}));
+    Places places{dir.path("nginx"), dir.path("haproxy"), dir.path("status"), dir.path("hosts"),
+                  dir.path("configtest.json")};
+    places.unit_directories = {dir.path("units"), dir.path("runtime")};
+    InventoryProbe probe(places, {});
+    const auto since = "configuration tests have not run since " + rfc3339(written);
+    const auto check = [&](bool fails) {
+        const auto result = probe.collect(soon());
+        REQUIRE(result);
+        const test::Samples samples(result->families);
+        CHECK(samples.count("lapwing_inventory_info") == 2);
+        CHECK(samples.count("lapwing_configuration_test_info") == 0);
+        CHECK(result->failure.has_value() == fails);
+        CHECK((result->failure ? result->failure->message : result->note) ==
+              since + (fails ? "" : ": lapwing-configtest.timer is switched off"));
+    };
+    check(false);  // disabled: no link in timers.target.wants
+    std::filesystem::create_symlink("/lib/systemd/system/lapwing-configtest.timer",
+                                    dir.path("units/timers.target.wants/lapwing-configtest.timer"));
+    check(true);
+    // masked, which leaves the link of `enable`
+    std::filesystem::create_symlink("/dev/null", dir.path("units/lapwing-configtest.timer"));
+    check(false);
+    std::filesystem::remove(dir.path("units/lapwing-configtest.timer"));
+    std::filesystem::create_directories(dir.path("runtime"));
+    std::filesystem::create_symlink("/dev/null", dir.path("runtime/lapwing-configtest.timer"));
+    check(false);
+    dir.write("configtest.json", "{}");
+    CHECK(probe.collect(soon())->failure->kind == ErrorKind::protocol);
+}
+
 /// A listener that never answers stands for every server that cannot be asked.
 /// It attacks "handshakes for changed certificates".
 TEST_CASE("a server that does not present its certificate is unknown") {
@@ -373,14 +415,6 @@ TEST_CASE("the results of tests of configurations") {
                         {{"program", "nginx"}, {"configuration", "/etc/nginx/nginx.conf"}}) == 5.5);
     CHECK(testFamilies(tests).front().metric.size() == 2);
     CHECK(testFamilies({}).empty());
-
-    dir.write("configtest.json", configtest::toJson({nowMs() - 300'001, tests}));
-    result = probe.collect(soon());
-    REQUIRE(result);
-    REQUIRE(result->failure);
-    CHECK(result->failure->kind == ErrorKind::unavailable);
-    dir.write("configtest.json", "x");
-    CHECK(probe.collect(soon())->failure->kind == ErrorKind::protocol);
 }
 
 /// It attacks "replaced programs that are told; names of packages that ask for a reboot".
