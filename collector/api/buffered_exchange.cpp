@@ -5,6 +5,7 @@
 #include <Poco/Exception.h>
 #include <Poco/Net/HTTPResponse.h>
 #include <Poco/Timestamp.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -138,7 +139,7 @@ std::string BufferedResponder::head(bool keep_alive) const {
         "\r\nDate: " + Poco::DateTimeFormatter::format(Poco::Timestamp(), Poco::DateTimeFormat::HTTP_FORMAT) +
         "\r\n";
     for (const auto& [name, value] : fields_) {
-        out += name + ": " + value + "\r\n";
+        out += fmt::format("{}: {}\r\n", name, value);
     }
     if (hasBody(status_)) {
         out += "Content-Length: " + std::to_string(body_.size()) + "\r\n";

@@ -79,8 +79,8 @@ void takeNginxPlace(Verdict& out) {
 /// "config : parsing [FILE:LINE] : MESSAGE", with or without "parsing".
 void takeHaproxyPlace(Verdict& out) {
     auto& words = out.words;
-    if (constexpr std::string_view kPart = "config : "; words.starts_with(kPart)) {
-        words.erase(0, kPart.size());
+    if (constexpr std::string_view part = "config : "; words.starts_with(part)) {
+        words.erase(0, part.size());
     }
     const auto open = words.find('[');
     const auto close = words.find(']');

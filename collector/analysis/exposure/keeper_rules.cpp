@@ -347,11 +347,11 @@ std::optional<std::vector<std::string>> iptablesRules(const NftTable& table, Fam
             lines = std::move(longer);
         }
         // The host's other rules still see what this chain lets pass.
-        const std::string target = rule.verdict == Policy::accept ? " -j RETURN" : " -j DROP";
+        const auto* target = rule.verdict == Policy::accept ? "RETURN" : "DROP";
         const auto comment = plain(rule.comment);
         const auto noted = comment.empty() ? "" : fmt::format(" -m comment --comment \"{}\"", comment);
         for (const auto& line : lines) {
-            out.push_back(line + noted + target);
+            out.push_back(fmt::format("{}{} -j {}", line, noted, target));
         }
     }
     if (table.policy == Policy::drop) {

@@ -1,5 +1,7 @@
 #include "collector/analysis/topology/assumptions.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 #include <string_view>
@@ -314,8 +316,8 @@ class Reading {
             } else if (primary < replica && !declared.contains(pair) &&
                        !declared.contains({replica, primary})) {
                 miss(SitePart::replication,
-                     primary + " and " + replica +
-                         " follow each other: which one is the primary is not known.",
+                     fmt::format("{} and {} follow each other: which one is the primary is not known.",
+                                 primary, replica),
                      "Set site.replication in collector.d/20-site.yaml.");
             }
         }

@@ -25,7 +25,7 @@ class Builder {
     void nginxBalancer(const std::string& host);
     bool natRule(const std::string& host);
     void otherBalancer(const std::string& host, const reach::Address& entry);
-    void balance(const std::string& host, Balancer by, Truth works,
+    void balance(const std::string& host, const Balancer& by, Truth works,
                  const std::vector<evidence::Server>& servers);
     void concludeStates();
     bool receives(const std::string& host) const;

@@ -178,7 +178,7 @@ bool Builder::receives(const std::string& host) const {
 }
 
 /// Adds the load balancer with one pool for each `proxy` of its servers.
-void Builder::balance(const std::string& host, Balancer by, Truth works,
+void Builder::balance(const std::string& host, const Balancer& by, Truth works,
                       const std::vector<evidence::Server>& servers) {
     const auto kind =
         by.component == idOf(ComponentKind::nginx, host) ? ComponentKind::nginx : ComponentKind::balancer;

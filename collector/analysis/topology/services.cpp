@@ -227,6 +227,7 @@ class Functions {
                 continue;
             }
             std::vector<Gate> databases;
+            databases.reserve(asked.size());
             for (const auto& host : asked) {
                 databases.push_back(program(ComponentKind::mysql, host));
             }
