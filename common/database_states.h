@@ -116,7 +116,8 @@ inline constexpr bool stopsCommits(WaitReason reason) {
            reason == WaitReason::global_lock || reason == WaitReason::disk_full;
 }
 
-/// Where all is well a commit waits for a moment for its group and for a replica, but never for that.
+/// In daily work a commit waits for a moment for its group and for a replica, but for that during a backup at
+/// most.
 inline constexpr bool tellsTrouble(WaitReason reason) {
     return reason == WaitReason::global_lock || reason == WaitReason::disk_full;
 }

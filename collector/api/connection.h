@@ -17,7 +17,7 @@ namespace lapwing::api {
 /// The body of a request as text. Unlike Beast's string_body it reserves nothing that the client declares.
 struct TextBody {
     using value_type = std::string;
-    class reader {
+    class reader {  // NOLINT(readability-identifier-naming): the name that Beast asks for
       public:
         template <bool is_request, class Fields>
         reader(boost::beast::http::header<is_request, Fields>&, value_type& text) : text_(text) {}

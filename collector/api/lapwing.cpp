@@ -145,7 +145,7 @@ void LapwingApi::whatIf(const Request& request, Responder& responder) const {
 void LapwingApi::agents(Responder& responder) const {
     const TimestampMs now = nowMs();
     const auto entries = agents_.list(now);
-    const auto warningsOf = [&](const std::string& host) {
+    const auto warnings_of = [&](const std::string& host) {
         return identities_ == nullptr ? std::vector<trust::IdentityWarning>{}
                                       : identities_->warnings(host, trust::Identities::Clock::now());
     };
@@ -163,7 +163,7 @@ void LapwingApi::agents(Responder& responder) const {
                                           : std::nullopt);
             key(json, "warnings");
             json.StartArray();
-            for (const auto& warning : warningsOf(agent.host)) {
+            for (const auto& warning : warnings_of(agent.host)) {
                 json.StartObject();
                 field(json, "kind", nameOf(trust::kIdentityWarningNames, warning.kind));
                 field(json, "text", warning.text);

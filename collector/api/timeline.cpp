@@ -1,5 +1,7 @@
 #include "collector/api/timeline.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -312,8 +314,13 @@ void addSilences(Collecting& out, const std::vector<notify::Silence>& silences) 
         }
         const auto by = silence.created_by.empty() ? "" : ", by " + silence.created_by;
         const auto why = silence.comment.empty() ? "" : ": " + silence.comment;
-        out.add({silence.starts_at, "silence_began", "", "Silence begins (" + what + by + ")" + why, {}});
-        out.add({silence.ends_at, "silence_ended", "", "Silence ends (" + what + by + ")" + why, {}});
+        out.add({silence.starts_at,
+                 "silence_began",
+                 "",
+                 fmt::format("Silence begins ({}{}){}", what, by, why),
+                 {}});
+        out.add(
+            {silence.ends_at, "silence_ended", "", fmt::format("Silence ends ({}{}){}", what, by, why), {}});
     }
 }
 

@@ -244,13 +244,13 @@ AgentClock SiteClock::judge(const Witness& witness, const ClockReading& now) con
         return AgentClock::agrees;
     }
     const auto ballot = votes(now);
-    const auto agentsAt = [&](std::int64_t base) {
+    const auto agents_at = [&](std::int64_t base) {
         return std::count_if(ballot.agents.begin(), ballot.agents.end(),
                              [&](std::int64_t each) { return within(each, base, kAgreeMs); });
     };
     // Several agents that agree among themselves are not all wrong.
-    const auto like_it = agentsAt(witness.base);
-    const bool outvoted = confirmed_ && (like_it <= 1 || like_it < agentsAt(base_));
+    const auto like_it = agents_at(witness.base);
+    const bool outvoted = confirmed_ && (like_it <= 1 || like_it < agents_at(base_));
     const bool impossible = floor_ && !isPlausible(witness.base) && like_it <= 1;
     return outvoted || impossible ? AgentClock::wrong : AgentClock::disputed;
 }

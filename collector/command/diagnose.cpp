@@ -10,7 +10,7 @@ namespace {
 
 using doctor::Report;
 
-constexpr std::time_t kNearEnd = 30 * 86'400;
+constexpr std::time_t kNearEnd = std::time_t{30} * 86'400;
 
 const json::Value& dataOf(const json::Value& answer) {
     return json::member(answer, "data");

@@ -516,8 +516,8 @@ Node Reader::fileAndDirectory(const std::string& path, const std::string& fragme
     }
     if (names.size() > kMostBeside) {
         add({directoryBeside(path), 0, 0,
-             "has " + std::to_string(names.size()) + " files *.yaml; at most " + std::to_string(kMostBeside) +
-                 " are read"});
+             (replacement ? "would have " : "has ") + std::to_string(names.size()) +
+                 " files *.yaml; at most " + std::to_string(kMostBeside) + " are read"});
         names.clear();
     }
     for (const auto& name : names) {

@@ -157,7 +157,7 @@ PROCESSOR = Series(
 
 EVALUATION = Series(
     "Time of the rules",
-    "How long the last evaluation of each group of rules took. Good: milliseconds. Bad: near its interval (10 s): alerts come late.",
+    "How long the last evaluation of each group of rules took. Good: milliseconds. Bad: near its interval (5 or 10 s): alerts come late.",
     (Query("max by (instance, rule_group) (lapwing_rule_group_duration_seconds)", "{{rule_group}}"),),
     "s",
     8,

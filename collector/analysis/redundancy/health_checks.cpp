@@ -13,7 +13,7 @@ using topology::ComponentKind;
 using topology::Pool;
 
 /// An application that fails for longer than this should be DOWN: HAProxy's checks need some seconds to
-/// notice, and both are observed every ten seconds.
+/// notice, and both are observed at least every ten seconds.
 constexpr std::int64_t kUnnoticedMs = 60'000;
 
 std::string addressText(const topology::Member& member) {

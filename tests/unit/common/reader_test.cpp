@@ -332,7 +332,7 @@ TEST_CASE("the files beside a configuration are bounded in number and, all toget
         return trial.ok() ? "" : trial.problems().front().message;
     };
     CHECK(with("1.yaml").empty());
-    CHECK(with("new.yaml") == "has 101 files *.yaml; at most 100 are read");
+    CHECK(with("new.yaml") == "would have 101 files *.yaml; at most 100 are read");
     CHECK(with("1.yaml", large + large) == "is larger than 4 MiB, with the files before it");
 }
 
