@@ -1,5 +1,7 @@
 #include "common/completion.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
@@ -93,7 +95,8 @@ std::string followCase(const std::vector<Verb>& verbs) {
         const auto space = verb.path.rfind(' ');
         const auto before = space == std::string::npos ? "" : verb.path.substr(0, space);
         const auto last = space == std::string::npos ? verb.path : verb.path.substr(space + 1);
-        out += "            " + inQuotes(before + "/" + last) + ") verbs=" + inQuotes(verb.path) + " ;;\n";
+        const auto word = inQuotes(fmt::format("{}/{}", before, last));
+        out += fmt::format("            {}) verbs={} ;;\n", word, inQuotes(verb.path));
     }
     return out + "        esac\n";
 }

@@ -85,12 +85,12 @@ bool othersMayChange(const std::string& path) {
     constexpr int most_links = 40;  // as the kernel follows
     std::error_code error;
     struct stat file {};
-    const auto isRoots = [&file] {
+    const auto is_roots = [&file] {
         return file.st_uid == 0 && (file.st_mode & S_IWOTH) == 0 &&
                ((file.st_mode & S_IWGRP) == 0 || file.st_gid == 0);
     };
     const auto whole = fs::absolute(path, error);
-    if (error || path.empty() || ::stat("/", &file) != 0 || !isRoots()) {
+    if (error || path.empty() || ::stat("/", &file) != 0 || !is_roots()) {
         return true;
     }
     fs::path place = "/";  // what leads here is root's
@@ -108,17 +108,15 @@ bool othersMayChange(const std::string& path) {
             place = place.parent_path();
         } else if (part.empty() || part == ".") {
             continue;
-        } else if (::lstat((place / part).c_str(), &file) != 0) {
+        } else if (::lstat((place / part).c_str(), &file) != 0 || (!S_ISLNK(file.st_mode) && !is_roots())) {
             return true;
         } else if (S_ISLNK(file.st_mode)) {
             follow(fs::read_symlink(place / part, error));
             if (error || ++links > most_links) {
                 return true;
             }
-        } else if (isRoots()) {
-            place /= part;
         } else {
-            return true;
+            place /= part;
         }
     }
     return false;

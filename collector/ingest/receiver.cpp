@@ -384,27 +384,27 @@ Answer Receiver::storePart(const std::string& agent, std::string_view kind, cons
     }
     pay(agent, 1 + static_cast<double>(body.size()) / kBytesPerSample);
     // Parts of one agent never mix with those of another.
-    const auto nameOf = [&](std::size_t number) {
+    const auto name_of = [&](std::size_t number) {
         return DocumentPart{part.digest, number, part.count}.name() + " of " + agent;
     };
     const auto stored =
-        store_.putDocument({nameOf(part.number), "part", agent, clock_(), pack(std::move(body))});
+        store_.putDocument({name_of(part.number), "part", agent, clock_(), pack(std::move(body))});
     if (!stored) {
         return documentFailed(agent, stored.error());
     }
     // Read none before all are there: one part that comes again must not cost the memory of the others.
     for (std::size_t i = 1; i <= part.count; ++i) {
-        const auto piece = store_.document(nameOf(i), 0);  // `exhausted`: it is there
+        const auto piece = store_.document(name_of(i), 0);  // `exhausted`: it is there
         if (!piece && piece.error().kind != ErrorKind::exhausted) {
             return storeFailed(piece.error());
         }
         if (piece && !*piece) {
-            return answer(200, nameOf(part.number));  // the others are on their way
+            return answer(200, name_of(part.number));  // the others are on their way
         }
     }
     std::string packed;
     for (std::size_t i = 1; i <= part.count; ++i) {
-        const auto piece = store_.document(nameOf(i));
+        const auto piece = store_.document(name_of(i));
         if (!piece) {
             return storeFailed(piece.error());
         }
@@ -413,7 +413,7 @@ Answer Receiver::storePart(const std::string& agent, std::string_view kind, cons
     auto out = storeWhole(agent, kind, std::move(packed), part.digest);
     if (out.status == 200 || out.status == 400 || out.status == 413) {
         for (std::size_t i = 1; i <= part.count; ++i) {
-            static_cast<void>(store_.dropDocument(nameOf(i)));
+            static_cast<void>(store_.dropDocument(name_of(i)));
         }
     }
     return out;

@@ -8,7 +8,7 @@
 namespace lapwing::notify {
 namespace {
 
-std::string visible(std::string command) {
+std::string visible(const std::string& command) {
     return printable(command) == command ? command : "";
 }
 

@@ -53,7 +53,7 @@ struct Dispatcher::State {
     bool running = false;
 };
 
-Dispatcher::Dispatcher(const Config& config, storage::Store& store, DispatcherOptions options)
+Dispatcher::Dispatcher(const Config& config, storage::Store& store, const DispatcherOptions& options)
     : state_(std::make_unique<State>(config, store, options)) {}
 
 Dispatcher::~Dispatcher() {

@@ -160,7 +160,7 @@ struct DispatcherOptions {
 /// groups. Safe from any thread.
 class Dispatcher : public Notifier {
   public:
-    Dispatcher(const Config& config, storage::Store& store, DispatcherOptions options = {});
+    Dispatcher(const Config& config, storage::Store& store, const DispatcherOptions& options = {});
     ~Dispatcher() override;
     Dispatcher(const Dispatcher&) = delete;
     Dispatcher& operator=(const Dispatcher&) = delete;

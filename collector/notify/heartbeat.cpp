@@ -24,7 +24,7 @@ Heartbeat::Heartbeat(HeartbeatConfig config, storage::Store& store, std::string 
     : config_(std::move(config)),
       store_(store),
       pulse_{{"__name__", kMetric}, {"job", "collector"}, {"instance", std::move(instance)}},
-      options_(options),
+      options_(std::move(options)),
       worker_("heartbeat", [this] { return step(); }) {}
 
 Heartbeat::~Heartbeat() {

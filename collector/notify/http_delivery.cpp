@@ -213,8 +213,8 @@ Delivered postJson(const HttpTarget& target, std::string body, std::chrono::mill
     request.headers = usualHeaders();
     http::Headers own;
     std::vector<std::string> secrets;
-    const auto addSecret = [&](const std::string& name, const std::string& file,
-                               const std::string& before) -> Expected<void> {
+    const auto add_secret = [&](const std::string& name, const std::string& file,
+                                const std::string& before) -> Expected<void> {
         if (sendsInClear(*url)) {
             return fail(ErrorKind::tls, "the secret of " + file + " is not sent in clear: use https");
         }
@@ -227,12 +227,12 @@ Delivered postJson(const HttpTarget& target, std::string body, std::chrono::mill
         return {};
     };
     if (!target.token_file.empty()) {
-        if (auto added = addSecret(kAuthorization, target.token_file, "Bearer "); !added) {
+        if (auto added = add_secret(kAuthorization, target.token_file, "Bearer "); !added) {
             return failure(added.error());
         }
     }
     for (const auto& [name, file] : target.header_files) {
-        if (auto added = addSecret(name, file, ""); !added) {
+        if (auto added = add_secret(name, file, ""); !added) {
             return failure(added.error());
         }
     }

@@ -75,8 +75,8 @@ RuleManager::State::Groups RuleManager::State::adoptStates(std::vector<RuleGroup
             GroupSchedule::followJump(older, now);
         }
     }
-    const auto sameFile = [](const RuleGroup& a, const RuleGroup& b) { return a.file == b.file; };
-    const auto sameName = [](const RuleGroup& a, const RuleGroup& b) { return a.name == b.name; };
+    const auto same_file = [](const RuleGroup& a, const RuleGroup& b) { return a.file == b.file; };
+    const auto same_name = [](const RuleGroup& a, const RuleGroup& b) { return a.name == b.name; };
     const auto pairs = [&](const auto& alike, const auto& adopt) {
         for (auto& group : fresh) {
             for (auto& older : loaded) {
@@ -86,7 +86,7 @@ RuleManager::State::Groups RuleManager::State::adoptStates(std::vector<RuleGroup
             }
         }
     };
-    pairs([&](const auto& a, const auto& b) { return sameFile(a, b) && sameName(a, b); },
+    pairs([&](const auto& a, const auto& b) { return same_file(a, b) && same_name(a, b); },
           [](ScheduledGroup& group, ScheduledGroup& older) {
               group.runner.adopt(older.runner);
               group.last_slot = older.last_slot;
@@ -96,8 +96,8 @@ RuleManager::State::Groups RuleManager::State::adoptStates(std::vector<RuleGroup
     const auto moved = [&](ScheduledGroup& group, ScheduledGroup& older) {
         group.runner.adoptMoved(older.runner, context.store);
     };
-    pairs(sameName, moved);
-    pairs(sameFile, moved);
+    pairs(same_name, moved);
+    pairs(same_file, moved);
     pairs([](const auto&, const auto&) { return true; }, moved);
 
     auto others = context.store.states(kStatePrefix).value_or(std::map<std::string, std::string>());

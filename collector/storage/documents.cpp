@@ -19,12 +19,14 @@ Expected<void> Documents::load(const WriteAccess& access) {
     if (!sums) {
         return tl::unexpected(sums.error());
     }
-    const MutexLock lock(mutex_);
-    senders_.clear();
-    return sums->eachRow([&]() -> Expected<void> {
-        senders_[std::string(sums->bytes(0))].bytes = sums->integer(1);
+    std::map<std::string, SenderDocuments> senders;
+    auto read = sums->eachRow([&]() -> Expected<void> {
+        senders[std::string(sums->bytes(0))].bytes = sums->integer(1);
         return {};
     });
+    const MutexLock lock(mutex_);
+    senders_ = std::move(senders);
+    return read;
 }
 
 std::map<std::string, SenderDocuments> Documents::senders() const {
@@ -64,7 +66,7 @@ Expected<void> Documents::makeRoom(const WriteAccess& access, const std::string&
     std::vector<std::string> gone;
     // More than now needed, so that not every document looks for the oldest ones.
     const std::int64_t wanted = most - most / 8;
-    const auto read = own->eachRow([&]() -> Expected<void> {
+    auto read = own->eachRow([&]() -> Expected<void> {
         std::string digest(own->bytes(0));
         if (kept + bytes > wanted && !active.contains(digest)) {
             kept -= own->integer(1);
@@ -248,7 +250,7 @@ Expected<void> Documents::expire(TimestampMs before, const Digests& used) {
         return tl::unexpected(old.error());
     }
     old->bind(1, before);
-    const auto read = old->eachRow([&]() -> Expected<void> {
+    auto read = old->eachRow([&]() -> Expected<void> {
         std::string digest(old->bytes(0));
         if (!used.contains(digest)) {
             gone.push_back(std::move(digest));

@@ -16,21 +16,18 @@ constexpr std::uint32_t kIdleSeconds = 3600;
 Expected<void> Heads::load(const WriteAccess& access, const SeriesIndex& index, Head replayed,
                            const std::vector<std::pair<SeriesId, TimeRange>>& ranges) {
     access.assertHeld(database_);
-    std::optional<SeriesId> unknown;
+    std::vector<SeriesId> logged;
+    replayed.forEachSeries([&](SeriesId id) { logged.push_back(id); });
     const MutexLock lock(mutex_);
     for (const auto& [id, range] : ranges) {
         ranges_.at(id) = range;
         arrivals_.at(id) = now();
     }
-    replayed.forEachSeries([&](SeriesId id) LAPWING_REQUIRES(mutex_) {
+    for (const auto id : logged) {
         if (!index.contains(id)) {
-            unknown = id;
-            return;
+            return unknownInLog(id);
         }
         ranges_.at(id).widen(replayed.oldest(id), replayed.newest(id));
-    });
-    if (unknown) {
-        return unknownInLog(*unknown);
     }
     head_ = std::move(replayed);
     samples_ = head_.samples();

@@ -436,7 +436,7 @@ Expected<void> Salvager::mendGroups() {
     }
     std::map<std::int64_t, std::pair<std::string, std::string>> made;  // sender and host
     std::vector<LabelView> labels;
-    const auto read = orphans->eachRow([&]() -> Expected<void> {
+    auto read = orphans->eachRow([&]() -> Expected<void> {
         if (auto decoded = decodeLabels(orphans->bytes(1), labels); !decoded) {
             return decoded;
         }

@@ -292,7 +292,7 @@ Expected<void> SeriesArchive::select(Connection& connection, const std::vector<M
         if (!rows) {
             return tl::unexpected(rows.error());
         }
-        const auto used = rows->eachRow([&]() -> Expected<void> {
+        auto used = rows->eachRow([&]() -> Expected<void> {
             if (auto go_on = QueryLimits::check(); !go_on) {
                 return go_on;
             }

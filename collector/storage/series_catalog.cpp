@@ -293,6 +293,7 @@ void SeriesCatalog::removeFromMemory(const WriteAccess& access, const std::vecto
 Expected<void> SeriesCatalog::putTimeRanges(const WriteAccess& access, const TimeRanges& ranges) {
     access.assertHeld(database_);
     auto done = access.transaction([&]() -> Expected<void> {
+        access.assertHeld(database_);
         auto update =
             access.connection().prepare("UPDATE series SET oldest = ?2, newest = ?3 WHERE id = ?1", false);
         if (!update) {

@@ -226,7 +226,7 @@ Expected<std::string> Authority::enrol(const std::string& host) {
     if (!key_pem || !authorities) {
         return fail(key_pem ? authorities.error() : key_pem.error());
     }
-    const auto cert = issueFor(host, key->get(), session->owner);
+    auto cert = issueFor(host, key->get(), session->owner);
     if (!cert) {
         return cert;
     }
@@ -263,7 +263,7 @@ Expected<std::string> Authority::signRequest(const std::string& host, const std:
         return fail(authorities.error());
     }
     const auto machine = invited ? "" : pinnedMachine(host);
-    const auto cert = issueFor(host, key->get(), session->owner);
+    auto cert = issueFor(host, key->get(), session->owner);
     if (!cert) {
         return cert;
     }

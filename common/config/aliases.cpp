@@ -174,7 +174,7 @@ std::optional<YamlMistake> unusableAlias(const std::string& yaml) {
     return counter.mistake();
 }
 
-void resolveMergeKeys(YAML::Node root, const std::function<void(const YamlMistake&)>& report) {
+void resolveMergeKeys(const YAML::Node& root, const std::function<void(const YamlMistake&)>& report) {
     if (root.IsSequence()) {
         for (const auto& each : root) {
             resolveMergeKeys(each, report);

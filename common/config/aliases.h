@@ -23,6 +23,6 @@ std::optional<YamlMistake> unusableAlias(const std::string& yaml);
 /// of the map itself wins over merged keys, and the first of several merged maps wins over later ones. Merged
 /// keys keep the place at which they are written. Calls `report` for each value that is neither a map nor a
 /// list of maps. unusableAlias() must have found nothing.
-void resolveMergeKeys(YAML::Node root, const std::function<void(const YamlMistake&)>& report);
+void resolveMergeKeys(const YAML::Node& root, const std::function<void(const YamlMistake&)>& report);
 
 }  // namespace lapwing::config

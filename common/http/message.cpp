@@ -311,7 +311,7 @@ Expected<bool> ResponseReader::readChunks(std::string& out, std::size_t limit) {
             }
             return true;
         }
-        const auto whole = readLength(out, *size, limit);
+        auto whole = readLength(out, *size, limit);
         if (!whole || !*whole) {
             return whole;
         }

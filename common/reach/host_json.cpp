@@ -140,7 +140,7 @@ Network parseNetwork(const Json& json) {
         rule.further = flag(entry, "further").value_or(true);
         rule.type = typeOf(entry);
         rule.table = unsignedOf(entry, "table");
-        out.rules.push_back(std::move(rule));
+        out.rules.push_back(rule);
     });
     eachEntry(json, "links", [&](const Json& entry) {
         out.links.push_back({text(entry, "name"), text(entry, "kind"), text(entry, "master"),

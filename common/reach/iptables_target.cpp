@@ -12,7 +12,7 @@ namespace {
 
 /// `MARK --set-xmark 0x1/0xff`, `CONNMARK --save-mark --nfmask 0xff --ctmask 0xff`.
 MarkChange markChange(const IptablesTarget& target) {
-    const auto maskOf = [&](const char* option) {
+    const auto mask_of = [&](const char* option) {
         const auto found = target.options.find(option);
         return found == target.options.end() ? std::optional<std::uint64_t>(~0U) : saveNumber(found->second);
     };
@@ -34,8 +34,8 @@ MarkChange markChange(const IptablesTarget& target) {
     }
     const bool saves = target.options.contains("--save-mark");
     if (saves || target.options.contains("--restore-mark")) {
-        const auto of_packet = maskOf("--nfmask");
-        const auto of_connection = maskOf("--ctmask");
+        const auto of_packet = mask_of("--nfmask");
+        const auto of_connection = mask_of("--ctmask");
         out.known = of_packet && of_connection && !target.options.contains("--mask");
         out.target = saves ? Mark::connection : Mark::packet;
         out.source = saves ? Mark::packet : Mark::connection;

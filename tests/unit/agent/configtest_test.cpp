@@ -355,15 +355,15 @@ TEST_CASE("root does not test what leads to files and code of others", "[root]")
         CHECK(refused("http { " + code + " }").find("code of others") != std::string::npos);
     }
 
-    const auto refusedHaproxy = [&](const std::string& text) {
+    const auto refused_haproxy = [&](const std::string& text) {
         write(host.path("etc/h.cfg"), "global\n  " + text + "\n");
         return inputsOf("haproxy", {host.path("etc/h.cfg").string()}).refused;
     };
-    CHECK(refusedHaproxy("daemon").empty());
-    CHECK(refusedHaproxy("lua-load " + own.string()).empty());
-    CHECK_FALSE(refusedHaproxy("lua-load " + theirs.string()).empty());
-    CHECK_FALSE(refusedHaproxy("lua-load x.lua").empty());
-    CHECK_FALSE(refusedHaproxy("lua-prepend-path /usr/share/x/?.lua").empty());
+    CHECK(refused_haproxy("daemon").empty());
+    CHECK(refused_haproxy("lua-load " + own.string()).empty());
+    CHECK_FALSE(refused_haproxy("lua-load " + theirs.string()).empty());
+    CHECK_FALSE(refused_haproxy("lua-load x.lua").empty());
+    CHECK_FALSE(refused_haproxy("lua-prepend-path /usr/share/x/?.lua").empty());
 }
 
 TEST_CASE("a configuration is tested after a change, and rarely otherwise", "[root]") {

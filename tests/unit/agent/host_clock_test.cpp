@@ -129,7 +129,7 @@ TEST_CASE("the spool corrects what was stamped before the agent's time jumped") 
     clock.judged(ClockJudgement::wrong, kDay, now);
     (*spool)->add(test::numbered(2));
     REQUIRE((*spool)->flush());
-    const auto timeOf = [](const agent::Batch& batch) {
+    const auto time_of = [](const agent::Batch& batch) {
         const auto request = test::decodeWhole(batch.body);
         REQUIRE(request);
         REQUIRE(batch.parts == 1);
@@ -137,11 +137,11 @@ TEST_CASE("the spool corrects what was stamped before the agent's time jumped") 
     };
     auto batch = (*spool)->next(64);
     REQUIRE(batch);
-    CHECK(timeOf(*batch) == test::numbered(1)[0].samples[0].timestamp + kDay);
+    CHECK(time_of(*batch) == test::numbered(1)[0].samples[0].timestamp + kDay);
     (*spool)->sent(*batch);
     batch = (*spool)->next(64);
     REQUIRE(batch);
-    CHECK(timeOf(*batch) == test::numbered(2)[0].samples[0].timestamp);
+    CHECK(time_of(*batch) == test::numbered(2)[0].samples[0].timestamp);
 }
 
 TEST_CASE("no clock that was set makes the spool's samples too old") {

@@ -502,14 +502,14 @@ TEST_CASE("A revoked certificate is refused at once and after a restart, a later
     const test::Temporary dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
-    const auto claimOf = [](const std::string& bundle) {
+    const auto claim_of = [](const std::string& bundle) {
         const auto certificate = certificateFromPem(bundle);
         const auto validity = tls::validityOf(certificate->get());
         return Claim{
             "web-01",     tls::fingerprint(certificate->get()), "aaaa", "s1", "10.0.0.1", validity.issued,
             validity.ends};
     };
-    const auto first = claimOf(*authority->enrol("web-01"));
+    const auto first = claim_of(*authority->enrol("web-01"));
     Identities identities(*authority);
     const auto now = Identities::Clock::now();
     CHECK(identities.check(first, now));
@@ -525,7 +525,7 @@ TEST_CASE("A revoked certificate is refused at once and after a restart, a later
     CHECK(identities.warnings("web-01", now).at(0).kind == IdentityWarning::Kind::revoked);
     CHECK(authority->enrolled().at(0).revoked);
 
-    const auto second = claimOf(*authority->enrol("web-01"));
+    const auto second = claim_of(*authority->enrol("web-01"));
     CHECK(second.issued > first.issued);
     CHECK(identities.check(second, now));
     CHECK_FALSE(identities.check(first, now));

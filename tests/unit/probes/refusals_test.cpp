@@ -164,7 +164,7 @@ TEST_CASE("no answer and no question are no refusal") {
 }
 
 TEST_CASE("an application that refuses") {
-    const auto detailOf = [](const std::string& url) {
+    const auto detail_of = [](const std::string& url) {
         app::Check check;
         check.url = url;
         app::AppProbe probe(check);
@@ -177,7 +177,7 @@ TEST_CASE("an application that refuses") {
                    : samples.label("lapwing_probe_refused_info", "detail");
     };
     ScriptServer denying(answering("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"));
-    CHECK(detailOf(denying.url() + "/a") == denying.url() + "/a: HTTP 403");
+    CHECK(detail_of(denying.url() + "/a") == denying.url() + "/a: HTTP 403");
     ScriptServer broken(answering("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"));
-    CHECK(detailOf(broken.url() + "/a").empty());
+    CHECK(detail_of(broken.url() + "/a").empty());
 }

@@ -149,14 +149,14 @@ void compare(const test::Namespaces& namespaces, const Listener& listener, Tally
             packet.destination = *reach::Address::parse(destination);
             packet.interface = "veth-s";
             const auto result = ruleset->evaluate(packet);
-            const auto hasCome = [&] { return heard.contains({address(source), address(destination)}); };
-            if (result.verdict == Verdict::must_reach && !hasCome() && again) {
+            const auto has_come = [&] { return heard.contains({address(source), address(destination)}); };
+            if (result.verdict == Verdict::must_reach && !has_come() && again) {
                 // The machine may be slow. Only what does not come for long is a contradiction.
                 again = false;
                 sendAll(namespaces);
                 heard.merge(listener.hear(all, kLongPatience));
             }
-            const bool came = hasCome();
+            const bool came = has_come();
             INFO(source << " to " << destination << ": " << reach::verdictName(result.verdict));
             if (result.verdict == Verdict::must_reach) {
                 CHECK(came);

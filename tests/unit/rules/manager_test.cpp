@@ -416,7 +416,7 @@ TEST_CASE("a rule keeps its alerts when its file or its group gets another name"
     s.manager->evaluate(now);
     CHECK(s.notifier.take().size() == 1);
 
-    const auto nothingEnded = [&] {
+    const auto nothing_ended = [&] {
         REQUIRE(s.alerts(0).size() == 1);
         CHECK(s.alerts(0)[0].active_at == now);
         CHECK(s.alerts(0)[0].state == AlertState::pending);
@@ -427,9 +427,9 @@ TEST_CASE("a rule keeps its alerts when its file or its group gets another name"
         CHECK(s.query("ALERTS", now + 5000).size() == 2);
     };
     load("rules.yml", "groups: [{name: renamed, " + rules + "]");
-    nothingEnded();
+    nothing_ended();
     load("other.yml", "groups: [{name: renamed, " + rules + "]");
-    nothingEnded();
+    nothing_ended();
     load("third.yml", "groups: [{name: before, rules: []}, {name: both, " + rules + "]");
     CHECK(s.manager->groups().at(1).rules.at(1).alerts.size() == 1);
     // Each rule is in the store once, under its new name.
@@ -494,17 +494,17 @@ TEST_CASE("a jump of the time changes no timer of an alert, and locks no series"
         }
         return condition();
     };
-    const auto evaluatedAround = [&](TimestampMs time) {
+    const auto evaluated_around = [&](TimestampMs time) {
         return eventually([&] {
             const auto last = s.rule(0).last_evaluation;
             return std::abs(last - time) < 600'000 && s.alerts(1).size() == 1;
         });
     };
     s.manager->start();
-    REQUIRE(evaluatedAround(nowMs()));
+    REQUIRE(evaluated_around(nowMs()));
     for (const std::int64_t hours : {5, 0, -48}) {
         jump = hours * 3'600'000;
-        REQUIRE(evaluatedAround(nowMs()));
+        REQUIRE(evaluated_around(nowMs()));
         CHECK(s.alerts(0).at(0).state == AlertState::pending);
         CHECK(nowMs() - s.alerts(0).at(0).active_at < 600'000);
         CHECK(s.rule(0).health == Health::ok);
