@@ -357,8 +357,8 @@ class Parser {
             }
         }
         for (const auto* name : {kLastingMember, kTimedMember}) {
-            readRanges(text(json, name), fields, [&](Term term) {
-                put({std::vector<Term>(fields.size(), std::move(term)), name == kTimedMember});
+            readRanges(text(json, name), fields, [&](const Term& term) {
+                put({std::vector<Term>(fields.size(), term), name == kTimedMember});
             });
         }
         if (!lasting.empty() || !timed.empty()) {

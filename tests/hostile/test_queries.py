@@ -19,7 +19,7 @@ TOGETHER = "queries that run at once"
 SAMPLES = "samples that a query loads"
 # promql.max_memory, and what SQLite, zlib and the answer's way to the client take beside it.
 QUERY_MEMORY = 160_000_000 + 48 * MB
-AFTERWARDS = 32 * MB
+AFTERWARDS = 8 * MB
 SERIES = 5000
 TIMEOUT = "60s" if LONG else "5s"
 REFUSED = (400, 422, 503)

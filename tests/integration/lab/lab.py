@@ -22,7 +22,7 @@ PAGE_PASSWORD_FILE = STATE / "page.secret"
 
 def interval_of(job):
     """How often a probe runs, in seconds."""
-    return {"mysql": 1, "inventory": 60}.get(job, 10)
+    return {"mysql": 1, "haproxy": 5, "inventory": 60}.get(job, 10)
 
 
 def note(text):
