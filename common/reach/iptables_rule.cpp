@@ -361,7 +361,14 @@ class RuleReader {
         option_ = &whole;
         if (has("!")) {
             unknown();
-        } else if (module_ == "limit") {
+        } else {
+            addModule();
+        }
+        module_options_.clear();
+    }
+
+    void addModule() {
+        if (module_ == "limit") {
             add(rateLimit(false, "--limit", "--limit-burst"));
         } else if (has("--hashlimit-upto")) {
             add(rateLimit(false, "--hashlimit-upto", "--hashlimit-burst"));
@@ -381,7 +388,6 @@ class RuleReader {
         } else {
             unknown();
         }
-        module_options_.clear();
     }
 
     const Family family_;

@@ -17,8 +17,8 @@ using namespace lapwing::storage;
 
 constexpr std::int64_t kHour = 3'600'000;
 constexpr std::int64_t kDays = 90;
-const std::int64_t end_of_history = nowMs();
-std::int64_t now = end_of_history - kDays * 24 * kHour;
+const std::int64_t kEndOfHistory = nowMs();
+std::int64_t now = kEndOfHistory - kDays * 24 * kHour;
 
 std::int64_t clockOfBench() {
     return now;
@@ -101,9 +101,9 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "bench-history: %s\n", store.error().message.c_str());
         return 1;
     }
-    while (now < end_of_history) {
+    while (now < kEndOfHistory) {
         now += kHour;
-        const bool recent = end_of_history - now <= 6 * kHour;
+        const bool recent = kEndOfHistory - now <= 6 * kHour;
         for (const char* host : {"web-01", "web-02"}) {
             auto stored = (*store)->append(recorded(host));
             if (stored && recent) {

@@ -12,24 +12,24 @@ namespace lapwing::test {
 class FailingDisk {
   public:
     FailingDisk() {
-        real_ = sqlite3_vfs_find(nullptr);
-        vfs_ = *real_;
+        default_vfs = sqlite3_vfs_find(nullptr);
+        vfs_ = *default_vfs;
         vfs_.zName = "failing";
-        vfs_.szOsFile = static_cast<int>(sizeof(File)) + real_->szOsFile;
+        vfs_.szOsFile = static_cast<int>(sizeof(File)) + default_vfs->szOsFile;
         vfs_.xOpen = open;
         if (sqlite3_vfs_register(&vfs_, 1) != SQLITE_OK) {
             throw std::runtime_error("sqlite3_vfs_register");
         }
     }
     ~FailingDisk() {
-        fails_ = false;
+        failing = false;
         sqlite3_vfs_unregister(&vfs_);
     }
     FailingDisk(const FailingDisk&) = delete;
     FailingDisk& operator=(const FailingDisk&) = delete;
 
     /// From now on, each opening, read, write, sync and truncation fails with SQLITE_IOERR, or works.
-    void fail(bool fails) { fails_ = fails; }
+    void fail(bool fails) { failing = fails; }
 
   private:
     struct File : sqlite3_file {
@@ -40,11 +40,11 @@ class FailingDisk {
     static int open(sqlite3_vfs* /*vfs*/, const char* name, sqlite3_file* file, int flags, int* out) {
         auto* own = static_cast<File*>(file);
         own->pMethods = nullptr;
-        if (fails_) {
+        if (failing) {
             return SQLITE_IOERR;
         }
         own->real = reinterpret_cast<sqlite3_file*>(own + 1);
-        const int code = real_->xOpen(real_, name, own->real, flags, out);
+        const int code = default_vfs->xOpen(default_vfs, name, own->real, flags, out);
         if (code != SQLITE_OK) {
             return code;
         }
@@ -54,16 +54,16 @@ class FailingDisk {
         methods.xClose = [](sqlite3_file* f) { return realOf(f)->pMethods->xClose(realOf(f)); };
         methods.xRead = [](sqlite3_file* f, void* to, int size, sqlite3_int64 at) {
             // What SQLite makes of EIO: a statement then fails with SQLITE_CORRUPT.
-            return fails_ ? SQLITE_IOERR_CORRUPTFS : realOf(f)->pMethods->xRead(realOf(f), to, size, at);
+            return failing ? SQLITE_IOERR_CORRUPTFS : realOf(f)->pMethods->xRead(realOf(f), to, size, at);
         };
         methods.xWrite = [](sqlite3_file* f, const void* from, int size, sqlite3_int64 at) {
-            return fails_ ? SQLITE_IOERR_WRITE : realOf(f)->pMethods->xWrite(realOf(f), from, size, at);
+            return failing ? SQLITE_IOERR_WRITE : realOf(f)->pMethods->xWrite(realOf(f), from, size, at);
         };
         methods.xTruncate = [](sqlite3_file* f, sqlite3_int64 size) {
-            return fails_ ? SQLITE_IOERR_TRUNCATE : realOf(f)->pMethods->xTruncate(realOf(f), size);
+            return failing ? SQLITE_IOERR_TRUNCATE : realOf(f)->pMethods->xTruncate(realOf(f), size);
         };
         methods.xSync = [](sqlite3_file* f, int how) {
-            return fails_ ? SQLITE_IOERR_FSYNC : realOf(f)->pMethods->xSync(realOf(f), how);
+            return failing ? SQLITE_IOERR_FSYNC : realOf(f)->pMethods->xSync(realOf(f), how);
         };
         methods.xFileSize = [](sqlite3_file* f, sqlite3_int64* size) {
             return realOf(f)->pMethods->xFileSize(realOf(f), size);
@@ -87,8 +87,8 @@ class FailingDisk {
     }
 
     sqlite3_vfs vfs_{};
-    static inline sqlite3_vfs* real_ = nullptr;
-    static inline std::atomic<bool> fails_{false};
+    static inline sqlite3_vfs* default_vfs = nullptr;
+    static inline std::atomic<bool> failing{false};
 };
 
 }  // namespace lapwing::test

@@ -74,8 +74,10 @@ void checkClaims(const topology::Moment& moment, const std::vector<Finding>& fin
     if (reading->now.works != Truth::yes) {
         return;
     }
-    for (const auto& [id, component] : moment.model.components) {
+    for (const auto& each : moment.model.components) {
         using topology::ComponentKind;
+        const auto& id = each.first;
+        const auto& component = each.second;
         if (component.kind == ComponentKind::name || component.kind == ComponentKind::address ||
             readingAfter(moment, id) != Truth::no) {
             continue;

@@ -671,7 +671,7 @@ TEST_CASE("What the server states decides before anything is inferred, and no ad
     pair.primary().up = std::nullopt;  // would let inference say primary_down
     const auto because = [&](int number, const char* text) {
         pair.channel().receiver.errors = {{number, text}};
-        const auto verdict = pair.verdict();
+        auto verdict = pair.verdict();
         CHECK_FALSE(contains(verdict.next_step, "firewall"));
         CHECK(verdict.state == State::broken);
         return verdict;

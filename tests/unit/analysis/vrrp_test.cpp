@@ -109,7 +109,7 @@ std::string config(const std::string& script, const std::string& instance,
 }
 
 topology::Contest contest(const std::string& active, const std::string& standby,
-                          evidence::Network network = {}) {
+                          const evidence::Network& network = {}) {
     const Side a("lb-01", "10.9.0.1", active);
     const Side b("lb-02", "10.9.0.2", standby);
     return contestAfterStop(network, a.router, b.router, {"haproxy", "HAProxy"},
@@ -118,7 +118,7 @@ topology::Contest contest(const std::string& active, const std::string& standby,
 
 topology::Contest contestOf(const std::string& script,
                             const std::string& command = "/usr/bin/killall -0 haproxy",
-                            evidence::Network network = {}) {
+                            const evidence::Network& network = {}) {
     return contest(config(script, "state MASTER\npriority 150", command),
                    config(script, "priority 100", command), std::move(network));
 }
