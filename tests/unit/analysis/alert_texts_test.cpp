@@ -107,8 +107,7 @@ TEST_CASE("no text for an alert shows a secret") {
           "CHANGE MASTER TO MASTER_PASSWORD='s3cret', MASTER_HOST='h'",
           "CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD = 's3cret'", "SET PASSWORD = PASSWORD('s3cret')",
           "https://hook:s3cret@example.org/", "https://example.org/?token=s3cret&x=1",
-          "Error 'Duplicate entry' on query. Default database: 'app'. Query: 'INSERT INTO t VALUES "
-          "(''s3cret'')'",
+          "Error 'x' on query. Default database: 'a'. Query: 'INSERT INTO t VALUES (''s3cret'')'",
           "Authorization: Bearer abcdefs3cret0123456789", "--password=s3cret", "{\"api_key\": \"s3cret\"}"}) {
         INFO(text);
         CHECK(alertText(text, 300).find("s3cret") == std::string::npos);
