@@ -120,7 +120,7 @@ topology::Contest contestOf(const std::string& script,
                             const std::string& command = "/usr/bin/killall -0 haproxy",
                             const evidence::Network& network = {}) {
     return contest(config(script, "state MASTER\npriority 150", command),
-                   config(script, "priority 100", command), std::move(network));
+                   config(script, "priority 100", command), network);
 }
 
 }  // namespace
