@@ -256,7 +256,9 @@ TEST_CASE("bodies: chunks, lengths, and the connection's end") {
     }
     site.on("/trickle", {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", ".", ".", "."}, Site::End::keep);
     CHECK(Site::reasonOf(Site::ask(site.check("/trickle"), nullptr, milliseconds(600))) == "timeout");
-    site.on("/big", {"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n", std::string(20'000'000, 'z')});
+    std::string big;
+    big.resize(20'000'000, 'z');
+    site.on("/big", {"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n", big});
     CHECK(site.verdict("/big").empty());
 }
 
@@ -284,14 +286,15 @@ TEST_CASE("codings that nobody asked for") {
     site.on("/coded", {coded("gzip", compressed(text, gzip_window))});
     CHECK(Site::ask(check).value("probe_http_uncompressed_body_length") == static_cast<double>(text.size()));
     check.expect_body.reset();
-    site.on("/coded", {coded("gzip", compressed(std::string(50'000'000, 'x'), gzip_window))});
+    std::string large;
+    large.resize(50'000'000, 'x');
+    site.on("/coded", {coded("gzip", compressed(large, gzip_window))});
     CHECK(Site::ask(check).value("probe_http_uncompressed_body_length") == app::kMostBody);
 }
 
 TEST_CASE("a cookie that a redirect sets") {
     Site site;
     std::string why;
-    std::mutex mutex;
     ScriptServer server([&](Peer& peer) {
         const auto request = peer.readRequest();
         const bool seen = contains(request, "\r\nCookie: seen=1\r\n");
