@@ -84,6 +84,19 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text) {
     return port ? std::optional(Endpoint{std::string(host), *port}) : std::nullopt;
 }
 
+std::optional<Endpoint> Endpoint::beforeLastColon(std::string_view text) {
+    const auto colon = text.rfind(':');
+    const auto port = colon == std::string_view::npos ? std::nullopt : parsePort(text.substr(colon + 1));
+    if (!port) {
+        return std::nullopt;
+    }
+    auto host = text.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) {
+        host = host.substr(1, host.size() - 2);
+    }
+    return Endpoint{std::string(host), *port};
+}
+
 std::optional<Endpoint> Endpoint::ofUrl(std::string_view url) {
     try {
         const bool has_scheme = url.find("://") != std::string_view::npos;

@@ -25,6 +25,11 @@ struct Endpoint {
     /// Unix sockets and for malformed text.
     static std::optional<Endpoint> parse(std::string_view text);
 
+    /// Reads HOST:PORT as HAProxy does: the last colon is the one before the port, also after a bare IPv6
+    /// address ("2001:db8::1:80"), and the host may be missing. Brackets are left out. Nothing without a
+    /// port; the host is not checked.
+    static std::optional<Endpoint> beforeLastColon(std::string_view text);
+
     /// The host and port of a URL; the port is the scheme's default where the URL names none (http: 80,
     /// https: 443; 0 for other schemes). A text without a scheme is read as `http`. Nothing for malformed
     /// URLs.

@@ -261,27 +261,18 @@ class HaproxyReader {
         }
         std::istringstream addresses(words[1]);
         for (std::string text; std::getline(addresses, text, ',');) {
-            // HAProxy reads the last colon as the one before the port.
-            const auto colon = text.rfind(':');
-            const auto port = colon == std::string::npos
-                                  ? std::nullopt
-                                  : parsePort(std::string_view(text).substr(colon + 1));
-            if (!port) {
+            const auto at = Endpoint::beforeLastColon(text);
+            if (!at) {
                 sockets_.others = sockets_.others || !text.starts_with('/');
                 continue;
             }
-            auto host = text.substr(0, colon);
-            if (host.starts_with('[') && host.ends_with(']')) {
-                host = host.substr(1, host.size() - 2);
-            }
-            const Endpoint at{host, *port};
-            if (!host.empty() && host != "*" && !at.address()) {
+            if (!at->host.empty() && at->host != "*" && !at->address()) {
                 sockets_.others = true;
                 continue;
             }
-            sockets_.known.insert(at.toString());
+            sockets_.known.insert(at->toString());
             if (has(words, "ssl") && !unknown) {
-                binds_.emplace_back(at, names);
+                binds_.emplace_back(*at, names);
             }
         }
     }

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstddef>
-#include <cstdlib>
 #include <filesystem>
 #include <initializer_list>
+#include <optional>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -61,16 +62,26 @@ void dropProcess(std::string& line) {
     }
 }
 
-bool isPlace(std::string_view text) {
-    const auto colon = text.rfind(':');
-    return text.starts_with('/') && colon != std::string_view::npos && colon + 1 < text.size() &&
-           text.find_first_not_of("0123456789", colon + 1) == std::string_view::npos;
+struct Place {
+    std::string file;
+    std::size_t line = 0;
+};
+
+/// Reads FILE:LINE, with the whole path of the file.
+std::optional<Place> placeOf(std::string_view text) {
+    const auto digits = text.find_last_not_of("0123456789") + 1;
+    std::size_t line = 0;
+    const auto read = std::from_chars(text.data() + digits, text.data() + text.size(), line);
+    if (!text.starts_with('/') || text[digits - 1] != ':' || read.ec != std::errc()) {
+        return std::nullopt;
+    }
+    return Place{std::string(text.substr(0, digits - 1)), line};
 }
 
 /// "MESSAGE in FILE:LINE"
 void takeNginxPlace(Verdict& out) {
     const auto at = out.words.rfind(" in /");
-    if (at != std::string::npos && isPlace(std::string_view(out.words).substr(at + 4))) {
+    if (at != std::string::npos && placeOf(std::string_view(out.words).substr(at + 4))) {
         out.place = out.words.substr(at + 4);
         out.words.erase(at);
     }
@@ -85,7 +96,7 @@ void takeHaproxyPlace(Verdict& out) {
     const auto open = words.find('[');
     const auto close = words.find(']');
     if (open == std::string::npos || close == std::string::npos || close < open ||
-        !isPlace(std::string_view(words).substr(open + 1, close - open - 1))) {
+        !placeOf(std::string_view(words).substr(open + 1, close - open - 1))) {
         return;
     }
     out.place = words.substr(open + 1, close - open - 1);
@@ -96,15 +107,14 @@ void takeHaproxyPlace(Verdict& out) {
     }
 }
 
-std::string lineAt(const std::string& place) {
-    const auto colon = place.rfind(':');
-    if (colon == std::string::npos) {
+std::string lineAt(std::string_view text) {
+    const auto place = placeOf(text);
+    if (!place) {
         return "";
     }
-    std::istringstream in(textOfFile(place.substr(0, colon), kMostConfiguration));
+    std::istringstream in(textOfFile(place->file, kMostConfiguration));
     std::string line;
-    for (auto left = std::strtoul(place.c_str() + colon + 1, nullptr, 10); left > 0 && std::getline(in, line);
-         --left) {
+    for (auto left = place->line; left > 0 && std::getline(in, line); --left) {
     }
     return line;
 }

@@ -80,3 +80,14 @@ TEST_CASE("localhost, 127.0.0.0/8 and ::1 are the loopback") {
         CHECK_FALSE(Endpoint::parse(text)->loopback());
     }
 }
+
+TEST_CASE("the last colon is the one before the port, as HAProxy reads it") {
+    CHECK(Endpoint::beforeLastColon("2001:db8::1:80") == Endpoint{"2001:db8::1", 80});
+    CHECK(Endpoint::beforeLastColon("[::1]:443") == Endpoint{"::1", 443});
+    CHECK(Endpoint::beforeLastColon("*:80") == Endpoint{"*", 80});
+    CHECK(Endpoint::beforeLastColon(":80") == Endpoint{"", 80});
+    for (const char* text : {"", "80", "web-01", "web-01:", "web-01:http", "web-01:0", "web-01:70000"}) {
+        INFO(text);
+        CHECK_FALSE(Endpoint::beforeLastColon(text));
+    }
+}
