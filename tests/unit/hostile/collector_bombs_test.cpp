@@ -168,7 +168,7 @@ TEST_CASE("YAML takes memory in proportion to its size") {
     std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
     for (int i = 1; i < 12; ++i) {
         const auto alias = "*a" + std::to_string(i - 1);
-        laughs += fmt::format("a{0}: &a{0} [{1}{2}]\n", i, repeated(alias + ", ", 60), alias);
+        laughs += fmt::format("a{0}: &a{0} [{1}{2}]\n", i, repeated(fmt::format("{}, ", alias), 60), alias);
     }
     check("a billion laughs", laughs);
     check("entries of a list", repeated("- a\n", size));

@@ -166,8 +166,8 @@ TEST_CASE("samples that are left out are told, and the others count") {
     for (const char* words :
          {"left out (a series stands twice, the first one counts): a;",
           "left out (names beyond [a-zA-Z0-9_:]): b and with.dot;",
-          "left out (only Lapwing's own probes report them): job:x, lapwing_finding, mysql_up, "
-          "node_boot_time_seconds, scrape_samples_scraped and others;",
+          ("left out (only Lapwing's own probes report them): job:x, lapwing_finding, mysql_up, "
+           "node_boot_time_seconds, scrape_samples_scraped and others;"),
           "left out (their own time is more than 5 minutes from now): ahead and old;",
           "left out (too many labels, or too long ones): long"}) {
         INFO(note);

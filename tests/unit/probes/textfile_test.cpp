@@ -61,14 +61,13 @@ std::string problemOf(const std::string& text) {
 const std::vector<std::string> kGood{
     "",
     "\n \n#\n# a comment\n#HELP\n# HELP\n# TYPE x\n",
-    "# HELP a_total An \\\\ a\\nb.\n# TYPE a_total counter\na_total{x=\"1\",} 3\na_total 4\n  a_total{ y = "
-    "\"2\" }\t5\n",
-    "b 5\nb{x=\"\"} 6\nnan NaN\nminus -Inf\nplus +Inf\nexp 1.5e3\ndot .5\ntail 5.\nsigned +2\nsmall "
-    "1e-400\nhex{v=\"0x\"} 0\n",
+    ("# HELP a_total An \\\\ a\\nb.\n# TYPE a_total counter\na_total{x=\"1\",} 3\na_total 4\n"
+     "  a_total{ y = \"2\" }\t5\n"),
+    ("b 5\nb{x=\"\"} 6\nnan NaN\nminus -Inf\nplus +Inf\nexp 1.5e3\ndot .5\ntail 5.\nsigned +2\n"
+     "small 1e-400\nhex{v=\"0x\"} 0\n"),
     "esc{x=\"a\\\"b\\\\c\\nd,}= \"} 1\nutf{x=\"\xc3\xa4\"} 2\ncrlf{x=\"a\rb\"} 3\n",
-    "# TYPE h histogram\nh_bucket{le=\"1\",x=\"y\"} 1\nh_bucket{le=\"+Inf\",x=\"y\"} 2\nh_sum{x=\"y\"} "
-    "3.5\nh_count{x=\"y\"} 2\n"
-    "h_bucket{le=\"10\"} 4\nh_sum 1\nh_count 7\n",
+    ("# TYPE h histogram\nh_bucket{le=\"1\",x=\"y\"} 1\nh_bucket{le=\"+Inf\",x=\"y\"} 2\n"
+     "h_sum{x=\"y\"} 3.5\nh_count{x=\"y\"} 2\nh_bucket{le=\"10\"} 4\nh_sum 1\nh_count 7\n"),
     "# TYPE s summary\ns{quantile=\"0.5\"} 1\ns{quantile=\"0.99\"} NaN\ns_sum 2\ns_count 3\n",
     "# TYPE g GAUGE\n# HELP g late\ng 1\n# TYPE u untyped\nu 2\nh_bucket{le=\"1\"} 3\nh_count 4\n",
 };
@@ -156,7 +155,7 @@ TEST_CASE("the same directory as node_exporter's textfile collector") {
         return texts(Samples(*families));
     };
     const auto agree = [&] {
-        const auto ours = texts(run(dir.path()).samples);
+        auto ours = texts(run(dir.path()).samples);
         CHECK(ours == theirs());
         return ours;
     };

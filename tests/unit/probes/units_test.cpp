@@ -1,5 +1,6 @@
 #include "agent/probes/units/units.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -31,10 +32,10 @@ class Tree {
     Tree() { write("", {{"cgroup.controllers", "cpu memory pids\n"}}); }
 
     void write(const std::string& group, const std::vector<std::pair<std::string, std::string>>& files) {
-        const auto path = directory_.path("fs/cgroup") + "/" + group;
+        const auto path = directory_.path("fs/cgroup/" + group);
         std::filesystem::create_directories(path);
         for (const auto& [name, content] : files) {
-            directory_.write("fs/cgroup/" + group + "/" + name, content);
+            directory_.write(fmt::format("fs/cgroup/{}/{}", group, name), content);
         }
     }
     void service(const std::string& group) {

@@ -235,20 +235,21 @@ class Generator {
         for (int i = std::uniform_int_distribution<int>(0, 2)(random_); i > 0; --i) {
             out += match() + " ";
         }
-        return out + (base ? pick({"accept", "drop", "reject with tcp reset",
-                                   "meta nfproto ipv6 reject with tcp reset",
-                                   "meta nfproto ipv4 tcp dport 22 reject with tcp reset", "reject",
-                                   "jump one", "goto two", "continue", "return",
-                                   "tcp dport vmap { 22 : accept, 3306 : jump one, 8000-9000 : drop }",
-                                   "tcp dport vmap @verdicts",
-                                   "ct state vmap { established : accept, related : accept, invalid : drop, "
-                                   "new : jump one }",
-                                   "meta l4proto . th dport vmap { tcp . 22 : accept, udp . 8080 : drop, tcp "
-                                   ". 8000-9000 : goto two }",
-                                   "meta nfproto vmap { ipv4 : jump one, ipv6 : goto two }",
-                                   "ip saddr vmap { 10.213.7.3 : drop, 10.213.7.2 : goto two }",
-                                   "iifname . tcp dport vmap { veth-s . 22 : accept, lo . 3306 : drop }"})
-                           : pick({"accept", "drop", "return", "counter"}));
+        return out + (base
+                          ? pick({"accept", "drop", "reject with tcp reset",
+                                  "meta nfproto ipv6 reject with tcp reset",
+                                  "meta nfproto ipv4 tcp dport 22 reject with tcp reset", "reject",
+                                  "jump one", "goto two", "continue", "return",
+                                  "tcp dport vmap { 22 : accept, 3306 : jump one, 8000-9000 : drop }",
+                                  "tcp dport vmap @verdicts",
+                                  ("ct state vmap { established : accept, related : accept, invalid : drop, "
+                                   "new : jump one }"),
+                                  ("meta l4proto . th dport vmap { tcp . 22 : accept, udp . 8080 : drop, tcp "
+                                   ". 8000-9000 : goto two }"),
+                                  "meta nfproto vmap { ipv4 : jump one, ipv6 : goto two }",
+                                  "ip saddr vmap { 10.213.7.3 : drop, 10.213.7.2 : goto two }",
+                                  "iifname . tcp dport vmap { veth-s . 22 : accept, lo . 3306 : drop }"})
+                          : pick({"accept", "drop", "return", "counter"}));
     }
 
     std::string rules(bool base, int most) {

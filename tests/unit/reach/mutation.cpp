@@ -10,6 +10,7 @@
 #include <regex>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 namespace lapwing::test {
 
@@ -130,10 +131,10 @@ class NftMutator {
             if (json.HasMember("op")) {
                 matches_.push_back(&json);
             }
-            for (auto& each : json.GetObject()) {
+            for (const auto& each : std::as_const(json).GetObject()) {
                 const std::string_view name = each.name.GetString();
                 if (name != "limit" && name != "log" && name != "mangle" && name != "counter") {
-                    walk(each.value);
+                    walk(json[each.name]);
                 }
             }
         } else if (json.IsInt() && json.GetInt() > 0 && json.GetInt() <= 65535) {

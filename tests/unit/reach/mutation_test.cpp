@@ -2,6 +2,7 @@
 // the evaluator never contradicts the kernel.
 #include "tests/unit/reach/mutation.h"
 
+#include <fmt/format.h>
 #include <rapidjson/document.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
@@ -185,8 +186,8 @@ test::Count tryMutants(const test::RealRules& rules, unsigned seed, int mutants,
         test::Count one;
         test::compareWithKernel(namespaces, test::listingIn(namespaces), one);
         for (auto& contradiction : one.contradictions) {
-            contradiction = rules.name + ", mutant " + std::to_string(i) + " of seed " +
-                            std::to_string(seed) + ": " + contradiction + "\n" + whole(changed);
+            contradiction = fmt::format("{}, mutant {} of seed {}: {}\n{}", rules.name, i, seed,
+                                        contradiction, whole(changed));
         }
         count.add(one);
         if (count.contradictions.size() > 2) {

@@ -15,9 +15,8 @@ constexpr std::int64_t kLookbackMs = 300'000;
 
 void write(storage::Store& store, const std::string& name, const std::string& agent,
            const std::string& instance, const std::string& job, double value, TimestampMs time = kStart) {
-    Labels labels{{"__name__", name}, {"instance", instance}, {"job", job}};
-    labels.set("agent", agent);
-    REQUIRE(store.append({TimeSeries{std::move(labels), {{time, value}}}}));
+    const Labels labels{{"__name__", name}, {"agent", agent}, {"instance", instance}, {"job", job}};
+    REQUIRE(store.append({TimeSeries{labels, {{time, value}}}}));
 }
 
 /// The agents whose series of this name the rules see.
