@@ -1,5 +1,6 @@
 """Causes a fault in the lab, and measures who is told what, and when."""
 
+import functools
 import json
 import os
 import random
@@ -86,21 +87,28 @@ def first_answer(watch, expected):
     return at, what, any(fits for _, _, fits in answers)
 
 
-def calm():
-    """Waits until nothing of an earlier fault fires any more, for a while."""
+def calm(seconds=5, standing=frozenset()):
+    """Waits until `standing` fires, and the alerts that fire have been the same for so long. Returns them."""
     last = None
     quiet_since = time.monotonic()
     end = time.monotonic() + 300
-    while time.monotonic() - quiet_since < 5 and time.monotonic() < end:
+    while (time.monotonic() - quiet_since < seconds or not standing <= last) and time.monotonic() < end:
         now = set(firing())
         if now != last:
             last, quiet_since = now, time.monotonic()
         time.sleep(1)
+    return frozenset(last)
+
+
+@functools.cache
+def standing_alerts():
+    """What is told of the healthy site, such as its single load balancer. A fault may end it for a while."""
+    return calm(30)
 
 
 def measure(fault):
     """Causes the fault once, heals it, and returns the row of the report."""
-    calm()
+    calm(standing=standing_alerts())
     means.run(fault.before)
     row = {"fault": fault.name, "gradual": fault.gradual}
     try:
@@ -141,7 +149,7 @@ def measure(fault):
 
 def listen(control):
     """Lets the control happen, and returns the alerts that were told."""
-    calm()
+    calm(standing=standing_alerts())
     time.sleep(random.uniform(0, PHASE_SECONDS))
     watch = Watch()
     try:

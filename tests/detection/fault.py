@@ -30,7 +30,8 @@ class Told:
 class Fault:
     """`inject` and `heal` are scripts, each "HOST: SHELL COMMANDS", or functions. `proof` answers whether the fault is in effect. It
     asks the servers, never Lapwing. `told` are the right ways to tell it, `effects` the alerts about its consequences. `before`
-    prepares the site for the fault, `after` ends that. A gradual fault needs time to grow; it may be told later."""
+    prepares the site for the fault, `after` ends that. A gradual fault needs time to grow, or waits for the next reload; it may be told
+    later."""
 
     name: str
     what: str

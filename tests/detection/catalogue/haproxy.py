@@ -67,9 +67,9 @@ FAULTS = [
           "lb-01: nft 'add table inet fault; delete table inet fault'",
           lambda: sum(code == 0 for code in answers("http://10.77.0.12/", host="lb-01")) >= 2,
           (Told("ServerRetries", "web-02"), Told("ServerErrors", "web-02"), Told("BackendServerDown", "web-02")),
-          ("ServerRetries", "ServerErrors", "BackendServerDown")),
+          ("ServerRetries", "ServerErrors", "BackendServerDown", "PagesSlow")),
     Fault("broken-configuration-waits", "the configuration has an error that the next reload would meet",
           "lb-01:\n" + edited(CFG, "$a backend broken\\n    balanse roundrobin"), "lb-01:\n" + restored(CFG),
-          fails("lb-01", f"haproxy -c -q -f {CFG}"), (Told("ConfigurationBroken", "lb-01"), Told("HaproxyConfigurationBroken", "lb-01"))),
+          fails("lb-01", f"haproxy -c -q -f {CFG}"), (Told("ConfigurationBroken", "lb-01"), Told("HaproxyConfigurationBroken", "lb-01")), gradual=True),
 ]
 

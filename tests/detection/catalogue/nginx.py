@@ -37,7 +37,7 @@ FAULTS = [
             ("s/^http {/http { limit_req_zone $scheme zone=z:1m rate=30r\\/m;/", "s/location \\/ {/location = \\/healthz { proxy_pass http:\\/\\/127.0.0.1:8000; }\\n location \\/ { limit_req zone=z;/"),
             lambda: page_codes(6).count(503) >= 3, (Told("ServerErrors", "web-02"),), ("SiteErrorBudget", "BackendErrors")),
     Fault("too-few-connections", "worker_connections is far too low for the visitors that come",
-          "web-02:\n" + edited(CONF, "s/worker_connections 256/worker_connections 10/") + f"\n{RELOAD}\nclient:\n" + in_background("hold", holder(20, "10.77.0.12")),
+          "web-02:\n" + edited(CONF, "s/worker_connections 256/worker_connections 10/") + f"\n{RELOAD}\nsleep 2  # the old worker accepts until the new one runs\nclient:\n" + in_background("hold", holder(20, "10.77.0.12")),
           "client:\n" + ended("hold") + "\nweb-02:\n" + restored(CONF) + f"\n{RELOAD}", holds("web-02", "grep -q 'worker_connections are not enough' /var/log/nginx/error.log"),
           (Told("NginxDropsConnections", "web-02"), Told("ServerErrors", "web-02"), Told("BackendServerDown", "web-02"), Told("NginxDown", "web-02")),
           ("NginxDropsConnections", "ServerErrors", "BackendServerDown", "NginxDown", "ServerRetries", "ServerSlow", "PagesSlow")),
@@ -54,6 +54,6 @@ FAULTS = [
           "web-02:\n" + restored(CONF) + f"\n{RELOAD}", lambda: set(page_codes(2)) == {404}, (Told("ServerAnswersDiffer", "web-02"), Told("ServerErrors", "web-02"))),
     Fault("broken-configuration-waits", "the configuration has an error that the next reload would meet",
           "web-02:\n" + edited(CONF, "s/^events/evnets {}\\nevents/"), "web-02:\n" + restored(CONF),
-          fails("web-02", f"nginx -t -q -c {CONF}"), (Told("ConfigurationBroken", "web-02"), Told("NginxConfigurationBroken", "web-02"))),
+          fails("web-02", f"nginx -t -q -c {CONF}"), (Told("ConfigurationBroken", "web-02"), Told("NginxConfigurationBroken", "web-02")), gradual=True),
 ]
 
