@@ -23,7 +23,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kRecordsInterval = std::chrono::seconds(10);
+constexpr auto kRecordsInterval = std::chrono::seconds(5);
 constexpr auto kReplicationRound = std::chrono::seconds(2);
 
 void prepareLog() {

@@ -29,7 +29,7 @@ struct MetricsOptions {
 };
 
 /// The collector's own metrics (docs/metrics.md): /metrics shows them, and the store gets the same families
-/// every ten seconds. Thread-safe.
+/// every five seconds. Thread-safe.
 class Metrics {
   public:
     Metrics(storage::Store& store, AgentBook& agents, MetricsOptions options)
