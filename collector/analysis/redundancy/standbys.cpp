@@ -90,7 +90,9 @@ std::string stepFor(const Entry& entry, const Standby& standby, const topology::
                    host + " as they accept " + active + ".\n";
         case ObstacleKind::not_listening:
             return "On " + standby.host + ": let " + pair.title + " listen on `*:" + port + "`, or " +
-                   address + " with `net.ipv4.ip_nonlocal_bind = 1`.\n";
+                   address + " with `net." +
+                   (entry.address && entry.address->family == reach::Family::ipv6 ? "ipv6" : "ipv4") +
+                   ".ip_nonlocal_bind = 1`.\n";
         case ObstacleKind::not_reported:
             if (obstacle.evidence.source.starts_with("agent")) {
                 return "On " + host +

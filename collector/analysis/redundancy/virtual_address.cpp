@@ -155,11 +155,17 @@ class Steps {
         if (!own) {
             return "";
         }
-        const auto pattern = quoted(side.address->toString() + ":" + port);
-        return "cp -p /etc/haproxy/haproxy.cfg /etc/haproxy/haproxy.cfg.before\nsed -i 's/^\\( *\\)bind *" +
-               pattern + "\\(.*\\)$/&\\n\\1bind " + virtual_text_ + ":" + port +
-               "\\2/' /etc/haproxy/haproxy.cfg\nhaproxy -c -f /etc/haproxy/haproxy.cfg\nsystemctl reload "
-               "haproxy\n";
+        // HAProxy takes an IPv6 address with and without brackets, and a prefix that names the family.
+        const auto present = quoted(side.address->toString());
+        const auto pattern = isSix() ? "\\(ipv6@\\)\\{0,1\\}\\[\\{0,1\\}" + present + "\\]\\{0,1\\}:" + port
+                                     : "\\(ipv4@\\)\\{0,1\\}" + present + ":" + port;
+        return fmt::format(
+            "cp -p /etc/haproxy/haproxy.cfg /etc/haproxy/haproxy.cfg.before\n"
+            "sed -i 's/^\\([[:blank:]]*\\)bind[[:blank:]]*{}\\([[:blank:]].*\\)\\{{0,1\\}}$/&\\n\\1bind "
+            "{}\\3/' "
+            "/etc/haproxy/haproxy.cfg\n"
+            "haproxy -c -f /etc/haproxy/haproxy.cfg\nsystemctl reload haproxy\n",
+            pattern, isSix() ? "[" + virtual_text_ + "]:" + port : virtual_text_ + ":" + port);
     }
 
     /// One permission in the form of the host's own firewall.

@@ -1,12 +1,18 @@
+#include <fmt/format.h>
+
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "collector/analysis/topology/what_if.h"
+#include "common/files.h"
 #include "tests/unit/analysis/watched_site.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::analysis;
@@ -16,6 +22,7 @@ using test::Watched;
 namespace {
 
 const char* const kEntry = "10.77.0.100";
+const char* const kEntrySix = "2001:db8:77::100";
 const char* const kDropsVrrp = R"({"nftables": [
     {"table": {"family": "inet", "name": "t", "handle": 1}},
     {"chain": {"family": "inet", "table": "t", "name": "in", "handle": 1, "type": "filter", "hook": "input",
@@ -41,12 +48,13 @@ class Pair : public Watched {
         std::string unread = {};
         std::string peers = {};  ///< unicast_peer
         std::string port = "80";
+        std::string bound = {};  ///< the address where it listens; "": every one
         std::string ruleset = test::kNoRules;
         std::map<std::string, std::string> inventory;
     };
 
-    Pair() {
-        site.entry = {std::string("http://") + kEntry + "/"};
+    explicit Pair(bool six = false) : six_(six) {
+        site.entry = {six ? fmt::format("http://[{}]/", kEntrySix) : fmt::format("http://{}/", kEntry)};
         balancers["lb-01"].holds = true;
         balancers["lb-02"];
     }
@@ -78,10 +86,13 @@ class Pair : public Watched {
             more.push_back({"job", job});
             return Labels(std::move(more));
         };
-        const std::string own = host == "lb-01" ? "10.77.0.10" : "10.77.0.13";
+        const std::string own =
+            (six_ ? "2001:db8:77::" : "10.77.0.") + std::string(host == "lb-01" ? "10" : "13");
+        const auto* family = six_ ? "ipv6" : "ipv4";
+        const auto* entry = six_ ? kEntrySix : kEntry;
         samples.add("lapwing_agent_info", with("agent", {{"version", "0.1.0"}}));
         const auto address = [&](const std::string& text, bool here) {
-            const auto labels = with("agent", {{"address", text}, {"family", "ipv4"}, {"interface", "eth0"}});
+            const auto labels = with("agent", {{"address", text}, {"family", family}, {"interface", "eth0"}});
             if (here) {
                 samples.add("lapwing_agent_address_info", labels);
             } else if (held_.contains(host)) {
@@ -89,7 +100,7 @@ class Pair : public Watched {
             }
         };
         address(own, true);
-        address(kEntry, one.holds);
+        address(entry, one.holds);
         if (one.holds) {
             held_.insert(host);
         }
@@ -97,9 +108,10 @@ class Pair : public Watched {
         samples.add("up", with("firewall"));
         samples.add("up", with("haproxy", {{"via", "socket"}}), one.haproxy ? 1 : 0);
         samples.add("keepalived_up", with("keepalived"), one.runs ? 1 : 0);
+        const std::string any = six_ ? "::" : "0.0.0.0";
         const auto listens = with("sockets", {{"protocol", "tcp"},
-                                              {"family", "ipv4"},
-                                              {"address", "0.0.0.0"},
+                                              {"family", family},
+                                              {"address", one.bound.empty() ? any : one.bound},
                                               {"port", one.port},
                                               {"process", "haproxy"}});
         if (one.haproxy) {
@@ -118,7 +130,7 @@ class Pair : public Watched {
                                             {"peers", one.peers},
                                             {"unread", one.unread}}));
             samples.add("lapwing_vrrp_address_info",
-                        with("keepalived", {{"vrrp_instance", "site"}, {"address", kEntry}}));
+                        with("keepalived", {{"vrrp_instance", "site"}, {"address", entry}}));
             const auto check = with("keepalived", {{"vrrp_instance", "site"},
                                                    {"kind", "script"},
                                                    {"check", "c"},
@@ -160,6 +172,7 @@ class Pair : public Watched {
         }
     }
 
+    bool six_;
     std::set<std::string> held_;
 };
 
@@ -380,6 +393,64 @@ TEST_CASE("R1: the remedy gives the site a new address") {
     CHECK_FALSE(says("WRITE_"));
     CHECK_FALSE(says("finding R"));
     CHECK(says("With a second load balancer that takes over (simulated)"));
+}
+
+TEST_CASE("R1: HAProxy listens on the new address, too, if it listens on its own alone") {
+    for (const bool six : {false, true}) {
+        Pair pair(six);
+        const std::string own = six ? "2001:db8:77::10" : "10.77.0.10";
+        pair.site.entry = {six ? "http://[2001:db8:77::10]/" : "http://10.77.0.10/"};
+        for (auto& [host, one] : pair.balancers) {
+            one.moves = one.runs = one.holds = false;
+        }
+        pair.balancers["lb-01"].bound = own;
+        pair.rounds(20);
+        REQUIRE(pair.find("R1") != nullptr);
+        const auto remedy = pair.find("R1")->remedy;
+        INFO(remedy);
+        CHECK(remedy.find(six ? "net.ipv6.ip_nonlocal_bind = 1" : "net.ipv4.ip_nonlocal_bind = 1") !=
+              std::string::npos);
+        const auto from = remedy.find("sed -i 's/^");
+        REQUIRE(from != std::string::npos);
+        auto command = remedy.substr(from, remedy.find('\n', from) - from);
+
+        const test::TemporaryFolder directory;
+        const std::string file = "/etc/haproxy/haproxy.cfg";
+        REQUIRE(command.ends_with(file));
+        command.replace(command.size() - file.size(), file.size(), directory.path("haproxy.cfg"));
+        const std::string rest = "    bind 192.0.2.1:80\n\tserver a " + own + ":80\n";
+        const auto added = std::string("bind ") + (six ? "[2001:db8:77::100]" : "10.77.0.100") + ":80";
+        const auto forms =
+            six ? std::vector<std::string>{"[" + own + "]:80", own + ":80", "ipv6@[" + own + "]:80"}
+                : std::vector<std::string>{own + ":80", "ipv4@" + own + ":80"};
+        for (const auto& form : forms) {
+            for (const std::string more : {"", " ssl crt /etc/x.pem alpn h2"}) {
+                const auto line = "\tbind " + form + more + "\n";
+                directory.write("haproxy.cfg", "frontend f\n" + line + rest);
+                REQUIRE(std::system(command.c_str()) == 0);
+                CHECK(files::readFile(directory.path("haproxy.cfg")).value() ==
+                      "frontend f\n" + line + "\t" + added + more + "\n" + rest);
+            }
+        }
+        // Another port is another listener.
+        directory.write("haproxy.cfg", "frontend f\n    bind " + forms[0] + "80\n");
+        REQUIRE(std::system(command.c_str()) == 0);
+        CHECK(files::readFile(directory.path("haproxy.cfg")).value() ==
+              "frontend f\n    bind " + forms[0] + "80\n");
+    }
+}
+
+TEST_CASE("R9: a standby that does not listen is told the family's setting") {
+    for (const bool six : {false, true}) {
+        Pair pair(six);
+        pair.balancers["lb-02"].bound = six ? "2001:db8:77::13" : "10.77.0.13";
+        pair.rounds(20);
+        REQUIRE(pair.find("R9") != nullptr);
+        const auto remedy = pair.find("R9")->remedy;
+        INFO(remedy);
+        CHECK(remedy.find(six ? "net.ipv6.ip_nonlocal_bind" : "net.ipv4.ip_nonlocal_bind") !=
+              std::string::npos);
+    }
 }
 
 TEST_CASE("R9: a standby with a stopped or differently configured HAProxy makes no single point by design") {
