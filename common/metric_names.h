@@ -161,6 +161,10 @@ inline constexpr const char* kStaleCertificateEnd = "lapwing_stale_certificate_e
 /// {process, executable, unit}
 inline constexpr const char* kReplacedProgramInfo = "lapwing_replaced_program_info";
 inline constexpr const char* kRebootRequiredInfo = "lapwing_reboot_required_info";  ///< {reason, detail}
+inline constexpr const char* kSecurityUpdatesPending = "lapwing_security_updates_pending";
+/// {package, installed, offered}
+inline constexpr const char* kSecurityUpdateInfo = "lapwing_security_update_info";
+inline constexpr const char* kPackageListsTime = "lapwing_package_lists_timestamp_seconds";
 
 // Nginx (job nginx).
 inline constexpr const char* kNginxWorkersWithoutMaster = "lapwing_nginx_workers_without_master";  ///< {}

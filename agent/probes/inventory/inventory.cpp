@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <fstream>
 #include <set>
 #include <utility>
 
 #include "agent/nginx_conf/files.h"
-#include "agent/probes/inventory/parse.h"
+#include "agent/probes/inventory/packages.h"
 #include "agent/probes/inventory/served.h"
 #include "common/digest.h"
 #include "common/metric_names.h"
@@ -38,7 +39,10 @@ bool exists(const std::string& path) {
 
 InventoryProbe::InventoryProbe(Places places, std::vector<FileSet> sets,
                                std::shared_ptr<SnapshotFile> snapshot)
-    : places_(std::move(places)), sets_(std::move(sets)), snapshot_(std::move(snapshot)) {}
+    : places_(std::move(places)),
+      sets_(std::move(sets)),
+      snapshot_(std::move(snapshot)),
+      security_updates_(places_.packages) {}
 
 std::vector<FileSet> InventoryProbe::allSets() const {
     std::vector<FileSet> out = sets_;
@@ -53,12 +57,13 @@ std::vector<FileSet> InventoryProbe::allSets() const {
 
 std::vector<std::string> InventoryProbe::packages() {
     struct stat about {};
-    if (stat(places_.dpkg_status.c_str(), &about) != 0) {
+    if (stat(places_.packages.dpkg_status.c_str(), &about) != 0) {
         return {};
     }
     const std::int64_t modified = about.st_mtim.tv_sec * 1'000'000'000LL + about.st_mtim.tv_nsec;
     if (modified != packages_modified_) {
-        packages_ = servingPackages(readText(places_.dpkg_status).value_or(""));
+        std::ifstream status(places_.packages.dpkg_status);
+        packages_ = servingPackages(status);
         packages_modified_ = modified;
     }
     return packages_;
@@ -95,6 +100,7 @@ Expected<ProbeResult> InventoryProbe::collect(const Deadline& deadline) {
     }
     addTests(result, mine);
     addPending(result);
+    addSecurityUpdates(result, mine);
     return result;
 }
 
@@ -110,6 +116,17 @@ void InventoryProbe::addPending(ProbeResult& result) const {
         if (!family.metric.empty()) {
             result.families.push_back(std::move(family));
         }
+    }
+}
+
+void InventoryProbe::addSecurityUpdates(ProbeResult& result, const Deadline& deadline) {
+    const auto lists = security_updates_.read(deadline);
+    const auto& note = lists ? lists->note : lists.error().message;
+    if (!note.empty()) {
+        append(result.note, "whether security updates are pending is not known: " + note);
+    }
+    for (auto& family : securityFamilies(lists.value_or(PackageLists{}))) {
+        result.families.push_back(std::move(family));
     }
 }
 

@@ -10,6 +10,7 @@
 #include "agent/probes/inventory/files.h"
 #include "agent/probes/inventory/nginx_routes.h"
 #include "agent/probes/inventory/pending.h"
+#include "agent/probes/inventory/security_updates.h"
 #include "agent/probes/probe.h"
 #include "agent/snapshot/snapshot_file.h"
 
@@ -19,16 +20,16 @@ namespace lapwing::agent::inventory {
 struct Places {
     std::string nginx = "/etc/nginx";
     std::string haproxy = "/etc/haproxy";
-    std::string dpkg_status = "/var/lib/dpkg/status";
     std::string hosts = "/etc/hosts";
     std::string configtest = "/run/lapwing/configtest.json";
     RebootPlaces reboot = {};
+    PackagePlaces packages = {};
     std::vector<std::string> unit_directories{"/etc/systemd/system", "/run/systemd/system"};
 };
 
 /// Digests of the files and packages that servers of one kind should share, the routes of Nginx's
-/// configuration, whether Nginx and HAProxy would load theirs, and restarts and reboots that are due. `sets`:
-/// further sets besides those of the README's table.
+/// configuration, whether Nginx and HAProxy would load theirs, and restarts, reboots and security updates
+/// that are due. `sets`: further sets besides those of the README's table.
 class InventoryProbe : public Probe {
   public:
     InventoryProbe(Places places, std::vector<FileSet> sets,
@@ -41,6 +42,7 @@ class InventoryProbe : public Probe {
     NginxConfiguration nginx() const;
     void addTests(ProbeResult& result, const Deadline& deadline) const;
     void addPending(ProbeResult& result) const;
+    void addSecurityUpdates(ProbeResult& result, const Deadline& deadline);
 
     Places places_;
     std::vector<FileSet> sets_;
@@ -48,6 +50,7 @@ class InventoryProbe : public Probe {
     FileDigests digests_;
     std::int64_t packages_modified_ = 0;
     std::vector<std::string> packages_;
+    SecurityUpdates security_updates_;
 };
 
 /// Pure: the document of a set (a line for each entry), and its sample.

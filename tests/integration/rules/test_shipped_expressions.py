@@ -263,6 +263,8 @@ BAD = [
     ("CertificateNotReloaded", "warning", [("lapwing_stale_certificate_end_timestamp_seconds", {}, AT_MS / 1000)], {**SERVICE, "program": "program"}, {}),
     ("ProgramReplaced", "warning", [("lapwing_replaced_program_info", {}, 1)], {**SERVICE, "process": "process"}, {}),
     ("RebootRequired", "warning", [("lapwing_reboot_required_info", {}, 1)], SERVICE, {}),
+    ("SecurityUpdatesPending", "warning", [("lapwing_security_updates_pending", {}, 3)], SERVICE, {}),
+    ("PackageListsOld", "warning", [("lapwing_package_lists_timestamp_seconds", {}, 1)], SERVICE, {}),
     ("NginxWithoutMaster", "warning", [("lapwing_nginx_workers_without_master", {}, 1)], SERVICE, {}),
     ("CertificateEnding", "warning", [(CERTIFICATE, {"certificate": "ca"}, AT_MS / 1000 + 364 * 86400)], SERVICE, {"certificate": "ca"}),
     ("MysqlValuesLeftOut", "warning", [("lapwing_mysql_values_left_out", {}, 21)], {**SERVICE, "statement": "statement"}, {}),

@@ -10,15 +10,17 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <sstream>
 
 #include "agent/nginx_conf/text.h"
-#include "agent/probes/inventory/parse.h"
+#include "agent/probes/inventory/packages.h"
 #include "agent/probes/inventory/served.h"
 #include "common/digest.h"
 #include "common/time_text.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
@@ -26,6 +28,17 @@ using namespace lapwing::agent::inventory;
 using Texts = std::vector<std::string>;
 
 namespace {
+
+/// The files of a host in a directory.
+Places placesIn(const test::TemporaryFolder& dir) {
+    Places places;
+    places.nginx = dir.path("nginx");
+    places.haproxy = dir.path("haproxy");
+    places.hosts = dir.path("hosts");
+    places.configtest = dir.path("configtest.json");
+    places.packages = {dir.path("status"), dir.path("lists"), dir.path("stamp")};
+    return places;
+}
 
 Deadline soon() {
     return Deadline(std::chrono::seconds(20));
@@ -200,17 +213,18 @@ TEST_CASE("included files of Nginx's configuration are read, and unreadable ones
 }
 
 TEST_CASE("installed packages that serve a site") {
-    CHECK(servingPackages("Package: nginx\nStatus: install ok installed\nVersion: 1.22.1-9\n\n"
-                          "Package: haproxy\nStatus: deinstall ok config-files\nVersion: 2.6\n\n"
-                          "Package: python3-flask\nStatus: install ok installed\nVersion: 2\n\n"
-                          "Package: vim\nStatus: install ok installed\nVersion: 9\n\n"
-                          "Package: python3.11\nVersion: 3.11.2-6\nStatus: install ok installed\n"
-                          "Description: x\n Package: nginx\n") ==
-          Texts{"1.22.1-9  nginx", "3.11.2-6  python3.11"});
+    std::istringstream status(
+        "Package: nginx\nStatus: install ok installed\nVersion: 1.22.1-9\n\n"
+        "Package: haproxy\nStatus: deinstall ok config-files\nVersion: 2.6\n\n"
+        "Package: python3-flask\nStatus: install ok installed\nVersion: 2\n\n"
+        "Package: vim\nStatus: install ok installed\nVersion: 9\n\n"
+        "Package: python3.11\nVersion: 3.11.2-6\nStatus: install ok installed\n"
+        "Description: x\n Package: nginx\n");
+    CHECK(servingPackages(status) == Texts{"1.22.1-9  nginx", "3.11.2-6  python3.11"});
 }
 
 TEST_CASE("the files of a set, by digest") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     std::filesystem::create_directories(dir.path("app/sub/.git"));
     std::filesystem::create_directories(dir.path("elsewhere"));
     dir.write("app/b.py", "b");
@@ -240,7 +254,7 @@ TEST_CASE("the files of a set, by digest") {
 }
 
 TEST_CASE("unreadable files are listed as such", "[root]") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     ::chmod(dir.path().c_str(), 0755);
     std::filesystem::create_directories(dir.path("closed"));
     ::chmod(dir.write("secret.cfg", "x").c_str(), 0);
@@ -259,7 +273,7 @@ TEST_CASE("unreadable files are listed as such", "[root]") {
 }
 
 TEST_CASE("a set with too many files is an error") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     for (int i = 0; i < 8005; ++i) {
         dir.write(std::to_string(i), "");
     }
@@ -270,7 +284,7 @@ TEST_CASE("a set with too many files is an error") {
 }
 
 TEST_CASE("the inventory of a host: one sample and one document for each set that has entries") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     std::filesystem::create_directories(dir.path("nginx"));
     const auto certificate = dir.write("site.pem", "certificate");
     dir.write("nginx/nginx.conf", "http { include *.site; }");
@@ -279,9 +293,7 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
     dir.write("hosts", "10.0.0.9 app\n");
     dir.write("status", "Package: nginx\nStatus: install ok installed\nVersion: 1.22.1-9\n");
     dir.write("configtest.json", configtest::toJson({nowMs(), {}}));
-    InventoryProbe probe({dir.path("nginx"), dir.path("haproxy"), dir.path("status"), dir.path("hosts"),
-                          dir.path("configtest.json")},
-                         {});
+    InventoryProbe probe(placesIn(dir), {});
     const auto result = probe.collect(soon());
     REQUIRE(result);
     const test::Samples samples(result->families);
@@ -312,7 +324,7 @@ TEST_CASE("the inventory of a host: one sample and one document for each set tha
 }
 
 TEST_CASE("old results of configuration tests fail the probe, unless the tests are switched off") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     std::filesystem::create_directories(dir.path("nginx"));
     std::filesystem::create_directories(dir.path("units/timers.target.wants"));
     dir.write("nginx/nginx.conf", "http { server { listen 80; } }");
@@ -322,8 +334,7 @@ TEST_CASE("old results of configuration tests fail the probe, unless the tests a
     nginx.program = "nginx";
     nginx.result = configtest::Result::good;
     dir.write("configtest.json", configtest::toJson({written, {nginx}}));
-    Places places{dir.path("nginx"), dir.path("haproxy"), dir.path("status"), dir.path("hosts"),
-                  dir.path("configtest.json")};
+    auto places = placesIn(dir);
     places.unit_directories = {dir.path("units"), dir.path("runtime")};
     InventoryProbe probe(places, {});
     const auto since = "configuration tests have not run since " + rfc3339(written);
@@ -381,10 +392,8 @@ TEST_CASE("a server that does not present its certificate is unknown") {
 }
 
 TEST_CASE("the results of tests of configurations") {
-    const test::TempDir dir;
-    InventoryProbe probe({dir.path("nginx"), dir.path("haproxy"), dir.path("status"), dir.path("hosts"),
-                          dir.path("configtest.json")},
-                         {});
+    const test::TemporaryFolder dir;
+    InventoryProbe probe(placesIn(dir), {});
     // A host without both programs needs no tests.
     auto result = probe.collect(soon());
     REQUIRE(result);
@@ -434,7 +443,7 @@ TEST_CASE("what waits for a restart") {
     }
     CHECK(replacedFamily(owners, exists).metric.size() == 64);
 
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     const RebootPlaces places{dir.path("root"), dir.path("proc")};
     CHECK(rebootFamily(places).metric.empty());
     for (const auto* name : {"root/run", "root/boot", "proc/sys/kernel"}) {

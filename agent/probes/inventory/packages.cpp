@@ -1,8 +1,9 @@
-#include "agent/probes/inventory/parse.h"
+#include "agent/probes/inventory/packages.h"
 
 #include <algorithm>
 #include <array>
 #include <map>
+#include <string_view>
 
 namespace lapwing::agent::inventory {
 
@@ -33,35 +34,37 @@ std::string_view valueOf(std::string_view line, std::string_view key) {
 
 }  // namespace
 
-std::vector<std::string> servingPackages(std::string_view dpkg_status) {
-    std::map<std::string, std::string> versions;
-    std::string name;
-    std::string version;
-    bool installed = false;
+void forEachPackage(std::istream& in, const std::function<void(const Package&)>& take) {
+    Package package;
     const auto end = [&] {
-        if (installed && serves(name)) {
-            versions[name] = version;
+        if (!package.name.empty()) {
+            take(package);
         }
-        name.clear();
-        version.clear();
-        installed = false;
+        package = {};
     };
-    std::size_t at = 0;
-    while (at < dpkg_status.size()) {
-        const auto stop = std::min(dpkg_status.find('\n', at), dpkg_status.size());
-        const auto line = dpkg_status.substr(at, stop - at);
-        at = stop + 1;
+    for (std::string line; std::getline(in, line);) {
         if (line.empty()) {
             end();
-        } else if (const auto found = valueOf(line, "Package: "); !found.empty()) {
-            name = found;
-        } else if (const auto given = valueOf(line, "Version: "); !given.empty()) {
-            version = given;
+        } else if (const auto name = valueOf(line, "Package: "); !name.empty()) {
+            package.name = name;
+        } else if (const auto version = valueOf(line, "Version: "); !version.empty()) {
+            package.version = version;
+        } else if (const auto architecture = valueOf(line, "Architecture: "); !architecture.empty()) {
+            package.architecture = architecture;
         } else if (const auto status = valueOf(line, "Status: "); !status.empty()) {
-            installed = status.ends_with(" installed");
+            package.installed = status.ends_with(" installed");
         }
     }
     end();
+}
+
+std::vector<std::string> servingPackages(std::istream& dpkg_status) {
+    std::map<std::string, std::string> versions;
+    forEachPackage(dpkg_status, [&](const Package& package) {
+        if (package.installed && serves(package.name)) {
+            versions[package.name] = package.version;
+        }
+    });
     std::vector<std::string> out;
     out.reserve(versions.size());
     for (const auto& [package, its_version] : versions) {
