@@ -13,6 +13,7 @@
 #include "agent/snapshot/helper/write_snapshot.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/reach/namespaces.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
@@ -31,15 +32,9 @@ constexpr const char* kDrops =
 class Machine {
   public:
     Machine() {
-        std::string pattern = (fs::temp_directory_path() / "lapwing-boot-XXXXXX").string();
-        REQUIRE(mkdtemp(pattern.data()) != nullptr);
-        root_ = pattern;
         fs::create_directories(root_ + "/run/systemd/system");
         fs::create_directories(root_ + "/etc/systemd/system");
     }
-    ~Machine() { fs::remove_all(root_); }
-    Machine(const Machine&) = delete;
-    Machine& operator=(const Machine&) = delete;
 
     void write(const std::string& path, const std::string& text) const {
         fs::create_directories(fs::path(root_ + path).parent_path());
@@ -74,7 +69,8 @@ class Machine {
 
   private:
     CollectOptions tools_;
-    std::string root_;
+    test::TemporaryFolder folder_;
+    std::string root_ = folder_.path();
 };
 
 /// The verdict for a stranger at a port of 10.0.0.1.

@@ -7,7 +7,7 @@
 #include "common/files.h"
 #include "common/tls/identity.h"
 #include "tests/unit/catch.h"
-#include "tests/unit/collector/temporary.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using lapwing::agent::AgentCertificate;
@@ -43,7 +43,7 @@ class Site {
     std::string path(const std::string& name) const { return dir_.path(name); }
 
   private:
-    test::Temporary dir_;
+    test::TemporaryFolder dir_;
     Authority authority_;
 };
 

@@ -8,10 +8,11 @@
 #include "common/config/reader.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing::agent;
 using lapwing::config::Reader;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 using lapwing::test::TestCa;
 
 namespace {
@@ -104,7 +105,7 @@ TEST_CASE("everything has a default") {
 }
 
 TEST_CASE("the whole configuration of the design") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const TestCa ca(dir, "ca");
     const std::string bundle = ca.issue({"web-01", "", false}, "web-01.pem");
     Reader reader;
@@ -179,7 +180,7 @@ TEST_CASE("all problems are reported at once, with their positions") {
 }
 
 TEST_CASE("the collector's section") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const TestCa ca(dir, "ca");
     const std::string bundle = ca.issue({"web-01", "", false}, "web-01.pem");
     const auto with = [&](const std::string& url, const std::string& key) {
@@ -203,7 +204,7 @@ TEST_CASE("the collector's section") {
 }
 
 TEST_CASE("a key that others may read is refused, except root's files with mode 0640") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const TestCa ca(dir, "ca");
     const std::string bundle = ca.issue({"web-01", "", false}, "web-01.pem");
     const auto problems = [&] {
@@ -269,7 +270,7 @@ TEST_CASE("a probe gets the peers' addresses") {
 }
 
 TEST_CASE("the host's name is its certificate's") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const TestCa ca(dir, "ca");
     const std::string bundle = ca.issue({"web-01", "", false}, "web-01.pem");
     const auto collector = "collector: { url: https://mon:9766, ca: " + ca.certificate() +

@@ -25,6 +25,7 @@
 #include "common/model/remote_write.h"
 #include "common/tls/context.h"
 #include "tests/unit/common/certificates.h"
+#include "tests/unit/temporary_folder.h"
 #include "tests/unit/written.h"
 
 namespace lapwing::test {
@@ -88,7 +89,7 @@ class FakeCollector {
 
     std::string url() const { return "https://127.0.0.1:" + std::to_string(socket_port_); }
     http::ClientTls clientTls() const { return {ca_.certificate(), client_, client_, "lapwing-collector"}; }
-    const TempDir& dir() const { return dir_; }
+    const TemporaryFolder& dir() const { return dir_; }
 
     std::vector<double> values() const {
         const std::lock_guard lock(mutex_);
@@ -205,7 +206,7 @@ class FakeCollector {
         }
     }
 
-    TempDir dir_;
+    TemporaryFolder dir_;
     TestCa ca_{dir_, "ca"};
     std::string server_ = ca_.issue({"mon", "DNS:lapwing-collector,IP:127.0.0.1"}, "server.pem");
     std::string client_ = ca_.issue({"web-01", "", false}, "web-01.pem");

@@ -7,6 +7,7 @@
 #include "tests/unit/agent/spool_fixture.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using agent::ClockJudgement;
@@ -115,7 +116,7 @@ TEST_CASE("without a judgement the agent's time follows a clock that was set aft
 }
 
 TEST_CASE("the spool corrects what was stamped before the agent's time jumped") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     HostClock clock;
     agent::SpoolConfig config;
     config.path = dir.path("spool.db");
@@ -145,7 +146,7 @@ TEST_CASE("the spool corrects what was stamped before the agent's time jumped") 
 }
 
 TEST_CASE("no clock that was set makes the spool's samples too old") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     agent::SpoolConfig config;
     config.path = dir.path("spool.db");
     config.max_age = std::chrono::hours(1);
@@ -170,7 +171,7 @@ TEST_CASE("no clock that was set makes the spool's samples too old") {
 }
 
 TEST_CASE("what is set aside stays until the next start, within the spool's bound") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     agent::SpoolConfig config;
     config.path = dir.path("spool.db");
     {

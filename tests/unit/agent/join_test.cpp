@@ -11,7 +11,7 @@
 #include "common/files.h"
 #include "tests/unit/agent/small_disk.h"
 #include "tests/unit/catch.h"
-#include "tests/unit/collector/temporary.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
@@ -43,7 +43,7 @@ bool has(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_CASE("the files of a membership are beside the configuration, and go again") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     const auto files = JoinFiles::beside(dir.path("agent.yaml"));
     CHECK(files.certificate == dir.path("agent.pem"));
     CHECK(files.fragment == dir.path("agent.d/10-join.yaml"));
@@ -69,7 +69,7 @@ TEST_CASE("the files of a membership are beside the configuration, and go again"
 }
 
 TEST_CASE("peers that the configuration names stay in force") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     const auto files = JoinFiles::beside(dir.path("agent.yaml"));
     const auto written = [&] {
         REQUIRE(writeMembership(files, kMember));
@@ -87,7 +87,7 @@ TEST_CASE("peers that the configuration names stay in force") {
 }
 
 TEST_CASE("if the configuration cannot be written, the certificate is as it was before") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     const auto files = JoinFiles::beside(dir.path("agent.yaml"));
     // A directory in the fragment's place cannot be replaced by a file.
     std::filesystem::create_directories(files.fragment + "/x");
@@ -104,7 +104,7 @@ TEST_CASE("if the configuration cannot be written, the certificate is as it was 
 }
 
 TEST_CASE("a full disk is noticed before anything is sent") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     std::filesystem::create_directory(dir.path("small"));
     test::onSmallDisk(dir.path("small"), "16k", [&] {
         const auto files = JoinFiles::beside(dir.path("small/agent.yaml"));
@@ -156,7 +156,7 @@ TEST_CASE("delivery counts at the collector that was joined alone") {
 }
 
 TEST_CASE("a file that exists is not replaced, and a page that somebody configured is left alone") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     const ApplyPlaces places{dir.path("agent.applied"), dir.path("nginx.conf"),
                              dir.path("agent.d/20-nginx.yaml")};
     Installed installed;
@@ -176,7 +176,7 @@ TEST_CASE("a file that exists is not replaced, and a page that somebody configur
 }
 
 TEST_CASE("only files with the content of the record are taken back") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     const ApplyPlaces places{dir.path("agent.applied"), dir.path("nginx.conf"), dir.path("20-nginx.yaml")};
     CHECK(undoApplied(places).done.empty());
     std::ofstream(places.nginx) << "edited since\n";
@@ -196,7 +196,7 @@ TEST_CASE("only files with the content of the record are taken back") {
 }
 
 TEST_CASE("Nginx is reloaded after its file is taken back, unless it is stopped") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     const ApplyPlaces places{dir.path("agent.applied"),
                              dir.path("nginx.conf"),
                              dir.path("20-nginx.yaml"),
@@ -223,7 +223,7 @@ TEST_CASE("Nginx is reloaded after its file is taken back, unless it is stopped"
 }
 
 TEST_CASE("an account is in the record before it is made, and as long as it may be there") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     ApplyPlaces places{dir.path("agent.applied"), dir.path("nginx.conf"), dir.path("20-nginx.yaml"), {}};
     places.tools.mariadb = dir.path("client");
     Installed installed;

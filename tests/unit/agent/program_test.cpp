@@ -11,6 +11,7 @@
 #include "tests/unit/agent/recording_sink.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/common/script_server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace std::chrono_literals;
 using lapwing::test::eventually;
@@ -18,7 +19,7 @@ using lapwing::test::FakeCollector;
 using lapwing::test::Peer;
 using lapwing::test::Program;
 using lapwing::test::ScriptServer;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 
 namespace {
 
@@ -28,9 +29,9 @@ struct Outcome {
     std::string err;
 };
 
-Outcome agent(const TempDir& dir, std::vector<std::string> arguments) {
+Outcome agent(const TemporaryFolder& dir, std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), LAPWING_AGENT);
-    Program program(dir.root(), arguments);
+    Program program(dir.path(), arguments);
     const int code = program.wait();
     return {code, program.out(), program.err()};
 }
@@ -40,10 +41,11 @@ bool contains(const std::string& text, const std::string& part) {
 }
 
 /// A configuration in `dir` for the collector, with only the probes in `probes` on.
-std::string writeConfig(const TempDir& dir, const FakeCollector& collector, const std::string& probes) {
+std::string writeConfig(const TemporaryFolder& dir, const FakeCollector& collector,
+                        const std::string& probes) {
     const auto tls = collector.clientTls();
     std::string path = dir.path("agent.yaml");
-    std::ofstream(path) << "host: web-01\ndata: " << dir.root()
+    std::ofstream(path) << "host: web-01\ndata: " << dir.path()
                         << "\nstatus_socket: " << dir.path("agent.sock")
                         << "\nsnapshot: " << dir.path("snapshot.json")
                         << "\nattempts: off\ncollector: { url: '" << collector.url()
@@ -97,7 +99,7 @@ int listeningSockets(int pid) {
 }  // namespace
 
 TEST_CASE("version, help and wrong usage") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto version = agent(dir, {"version"});
     CHECK(version.code == 0);
     CHECK(version.out.compare(0, 14, "lapwing-agent ") == 0);
@@ -109,7 +111,7 @@ TEST_CASE("version, help and wrong usage") {
 }
 
 TEST_CASE("check-config reports every problem, and run refuses to start with one") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto file = dir.path("agent.yaml");
     std::ofstream(file) << "hots: a\ncanary: perhaps\n";
     for (const char* verb : {"check-config", "run"}) {
@@ -127,7 +129,7 @@ TEST_CASE("check-config reports every problem, and run refuses to start with one
 }
 
 TEST_CASE("list-probes gives the reason why each probe is on or off") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto file = dir.path("agent.yaml");
     std::ofstream(file) << "probes: { mysql: off }\n";
     const auto outcome = agent(dir, {"list-probes", "-c", file});
@@ -141,7 +143,7 @@ TEST_CASE("list-probes gives the reason why each probe is on or off") {
 }
 
 TEST_CASE("a probe by hand prints the text format, a failure is printed and gives exit code 1") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto file = dir.path("agent.yaml");
     std::ofstream(file) << "host: web-01\nprobes: { node: off }\n";
     const auto node = agent(dir, {"probe", "node", "-c", file});
@@ -164,7 +166,7 @@ TEST_CASE("a probe by hand prints the text format, a failure is printed and give
 }
 
 TEST_CASE("a probe by hand of every kind says why it fails") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto file = dir.path("agent.yaml");
     const auto secret = dir.path("password");
     std::ofstream(secret) << "quiet-word\n";
@@ -228,7 +230,7 @@ TEST_CASE("a probe by hand of every kind says why it fails") {
 }
 
 TEST_CASE("a probe by hand that hangs ends at its deadline") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     ScriptServer silent([](Peer& peer) { peer.hang(); });
     const auto file = dir.path("agent.yaml");
     std::ofstream(file) << "probes: { app: [ { url: '" << silent.url() << "/' } ] }\n";
@@ -240,7 +242,7 @@ TEST_CASE("a probe by hand that hangs ends at its deadline") {
 }
 
 TEST_CASE("status without an agent is exit code 3") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto outcome = agent(dir, {"status", "--socket", dir.path("agent.sock")});
     CHECK(outcome.code == 3);
     CHECK(contains(outcome.err, "no agent is running"));
@@ -248,11 +250,11 @@ TEST_CASE("status without an agent is exit code 3") {
 }
 
 TEST_CASE("the daemon delivers, answers status, listens on no port, and stops when asked") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     FakeCollector collector;
     const auto file = writeConfig(dir, collector, kNodeAlone);
-    const TempDir run_dir;
-    Program daemon(run_dir.root(), {LAPWING_AGENT, "run", "-c", file});
+    const TemporaryFolder run_dir;
+    Program daemon(run_dir.path(), {LAPWING_AGENT, "run", "-c", file});
     REQUIRE(eventually([&] { return collector.values().size() > 50; }));
 
     Outcome status{};
@@ -281,7 +283,7 @@ TEST_CASE("the daemon delivers, answers status, listens on no port, and stops wh
 }
 
 TEST_CASE("a hung probe is up 0, and delays neither other probes nor the end") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     FakeCollector collector;
     ScriptServer silent([](Peer& peer) { peer.hang(); });
     const auto file = writeConfig(dir, collector,
@@ -289,8 +291,8 @@ TEST_CASE("a hung probe is up 0, and delays neither other probes nor the end") {
                                   "keepalived: off, inventory: off, logs: off, units: off, textfile: off,\n"
                                   "    nginx: [ { url: '" +
                                       silent.url() + "/' } ] }\n");
-    const TempDir run_dir;
-    Program daemon(run_dir.root(), {LAPWING_AGENT, "run", "-c", file});
+    const TemporaryFolder run_dir;
+    Program daemon(run_dir.path(), {LAPWING_AGENT, "run", "-c", file});
     std::string table;
     const bool told = eventually([&] {
         const auto status = agent(dir, {"status", "-c", file});
@@ -305,13 +307,13 @@ TEST_CASE("a hung probe is up 0, and delays neither other probes nor the end") {
 }
 
 TEST_CASE("an agent that is killed and restarted without a collector delivers the samples of both runs") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     FakeCollector collector;
     collector.stop();
     const auto file = writeConfig(dir, collector, kNodeAlone);
     for (int i = 0; i < 2; ++i) {
-        const TempDir run_dir;
-        Program daemon(run_dir.root(), {LAPWING_AGENT, "run", "-c", file});
+        const TemporaryFolder run_dir;
+        Program daemon(run_dir.path(), {LAPWING_AGENT, "run", "-c", file});
         // "queue" counts measured samples; they are written a moment later.
         REQUIRE(eventually([&] {
             const auto status = agent(dir, {"status", "--json", "-c", file});
@@ -323,8 +325,8 @@ TEST_CASE("an agent that is killed and restarted without a collector delivers th
         CHECK(daemon.wait() == -1);
     }
     collector.start();
-    const TempDir run_dir;
-    Program daemon(run_dir.root(), {LAPWING_AGENT, "run", "-c", file});
+    const TemporaryFolder run_dir;
+    Program daemon(run_dir.path(), {LAPWING_AGENT, "run", "-c", file});
     REQUIRE(eventually([&] { return agent(dir, {"status", "-c", file}).code == 0; }));
     // One request brought the samples of two killed agents: `up` of node and agent, at least twice each.
     const auto values = collector.values();

@@ -5,9 +5,10 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
 #include "tests/unit/fixtures.h"
+#include "tests/unit/temporary_folder.h"
 
 using lapwing::test::Program;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 
 namespace {
 
@@ -17,9 +18,9 @@ struct Answer {
     std::string err;
 };
 
-Answer reach(const TempDir& dir, std::vector<std::string> arguments) {
+Answer reach(const TemporaryFolder& dir, std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {LAPWING_AGENT, "reach"});
-    Program program(dir.root(), arguments);
+    Program program(dir.path(), arguments);
     const int code = program.wait();
     return {code, program.out(), program.err()};
 }
@@ -35,7 +36,7 @@ bool contains(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_CASE("reach: the verdicts of an nft listing for one source and for all sources") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto from_peer = reach(dir, {"tcp/3306", "--to", "10.77.0.11", "--interface", "eth0", "--from",
                                        "10.77.0.12", "--snapshot", firewall("plain.json")});
     INFO(from_peer.err);
@@ -55,7 +56,7 @@ TEST_CASE("reach: the verdicts of an nft listing for one source and for all sour
 }
 
 TEST_CASE("reach: a snapshot has the addresses, the rules' texts, and their managers") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto ufw =
         reach(dir, {"tcp/3306", "--from", "10.77.0.12", "--snapshot", firewall("real/ufw.json")});
     INFO(ufw.out << ufw.err);
@@ -69,7 +70,7 @@ TEST_CASE("reach: a snapshot has the addresses, the rules' texts, and their mana
 }
 
 TEST_CASE("reach: uncertain answers and malformed questions") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto may =
         reach(dir, {"tcp/22", "--to", "10.77.0.11", "--from", "8.8.8.8", "--snapshot", firewall("xt.json")});
     CHECK(may.code == 1);
@@ -87,7 +88,7 @@ TEST_CASE("reach: uncertain answers and malformed questions") {
 }
 
 TEST_CASE("reach: the packet that fails, and the way of each packet") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto file = dir.path("forgets-established.json");
     std::ofstream(file) << R"({"nftables":[
         {"chain":{"family":"inet","table":"f","name":"i","type":"filter","hook":"input","prio":0,"policy":"drop"}},

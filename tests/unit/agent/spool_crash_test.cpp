@@ -13,13 +13,14 @@
 #include "tests/unit/agent/spool_fixture.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
+#include "tests/unit/temporary_folder.h"
 
 using lapwing::agent::Spool;
 using lapwing::agent::SpoolConfig;
 using lapwing::test::drain;
 using lapwing::test::numbered;
 using lapwing::test::onSmallDisk;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 using lapwing::test::valuesOf;
 
 namespace {
@@ -63,7 +64,7 @@ namespace {
 }  // namespace
 
 TEST_CASE("a kill at any moment leaves all flushed and unsent samples in the spool") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const std::string path = dir.path("spool.db");
     std::set<int> written;
     std::set<int> sent;
@@ -187,13 +188,13 @@ int fillDisk(const std::string& mount_point) {
 }  // namespace
 
 TEST_CASE("on a full disk the agent goes on from memory, counts dropped samples, and recovers") {
-    const TempDir dir;
-    onSmallDisk(dir.root(), "400k", [&] { return fillDisk(dir.root()); });
+    const TemporaryFolder dir;
+    onSmallDisk(dir.path(), "400k", [&] { return fillDisk(dir.path()); });
 }
 
 TEST_CASE("the agent runs even if the disk is full from the start") {
-    const TempDir dir;
-    onSmallDisk(dir.root(), "8k", [&] {
+    const TemporaryFolder dir;
+    onSmallDisk(dir.path(), "8k", [&] {
         SpoolConfig config;
         config.path = dir.path("spool.db");
         auto spool = Spool::open(config);

@@ -12,6 +12,7 @@
 #include "tests/unit/agent/spool_fixture.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
+#include "tests/unit/temporary_folder.h"
 
 using lapwing::agent::Spool;
 using lapwing::agent::SpoolConfig;
@@ -20,7 +21,7 @@ using lapwing::test::FailingDisk;
 using lapwing::test::numbered;
 using lapwing::test::onSmallDisk;
 using lapwing::test::range;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 using lapwing::test::valuesOf;
 
 namespace {
@@ -45,7 +46,7 @@ bool writtenAgain(Spool& spool) {
 }  // namespace
 
 TEST_CASE("a backlog survives a failing disk, though younger samples are sent from memory meanwhile") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     FailingDisk disk;
     auto opened = Spool::open(at(dir.path("spool.db")));
     REQUIRE(opened);
@@ -87,7 +88,7 @@ TEST_CASE("a backlog survives a failing disk, though younger samples are sent fr
 }
 
 TEST_CASE("a backlog that is partly sent when the disk fails is not sent twice") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     FailingDisk disk;
     auto opened = Spool::open(at(dir.path("spool.db")));
     REQUIRE(opened);
@@ -110,7 +111,7 @@ TEST_CASE("a backlog that is partly sent when the disk fails is not sent twice")
 }
 
 TEST_CASE("a file that cannot be read for a while is not taken for damaged") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     FailingDisk disk;
     const auto config = at(dir.path("spool.db"));
     auto opened = Spool::open(config);
@@ -142,7 +143,7 @@ TEST_CASE("a file that cannot be read for a while is not taken for damaged") {
 }
 
 TEST_CASE("the agent runs even if the disk fails from the start") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     FailingDisk disk;
     disk.fail(true);
     auto opened = Spool::open(at(dir.path("spool.db")));
@@ -194,6 +195,6 @@ int onReadOnlyDisk(const std::string& mount_point) {
 }  // namespace
 
 TEST_CASE("the agent runs even if the file system is read-only from the start") {
-    const TempDir dir;
-    onSmallDisk(dir.root(), "4m", [&] { return onReadOnlyDisk(dir.root()); });
+    const TemporaryFolder dir;
+    onSmallDisk(dir.path(), "4m", [&] { return onReadOnlyDisk(dir.path()); });
 }

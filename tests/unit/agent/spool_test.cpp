@@ -13,6 +13,7 @@
 #include "tests/unit/agent/spool_fixture.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
+#include "tests/unit/temporary_folder.h"
 
 using lapwing::ErrorKind;
 using lapwing::agent::Spool;
@@ -20,12 +21,12 @@ using lapwing::agent::SpoolConfig;
 using lapwing::test::drain;
 using lapwing::test::numbered;
 using lapwing::test::range;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 using lapwing::test::valuesOf;
 
 namespace {
 
-SpoolConfig configIn(const TempDir& dir) {
+SpoolConfig configIn(const TemporaryFolder& dir) {
     SpoolConfig config;
     config.path = dir.path("spool.db");
     return config;
@@ -53,7 +54,7 @@ std::vector<lapwing::TimeSeries> bulky(int number) {
 }  // namespace
 
 TEST_CASE("flushed samples come out again, in order, until they are sent") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto spool = openSpool(configIn(dir));
     CHECK_FALSE(spool->next(64));
     CHECK_FALSE(spool->dirty());
@@ -82,7 +83,7 @@ TEST_CASE("flushed samples come out again, in order, until they are sent") {
 }
 
 TEST_CASE("unflushed samples are not sent, and are written when the spool closes") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     {
         const auto spool = openSpool(configIn(dir));
         spool->add(numbered(0));
@@ -95,7 +96,7 @@ TEST_CASE("unflushed samples are not sent, and are written when the spool closes
 }
 
 TEST_CASE("a reopened spool holds exactly the unsent samples") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     {
         const auto spool = openSpool(configIn(dir));
         for (int i = 0; i < 20; ++i) {
@@ -113,7 +114,7 @@ TEST_CASE("a reopened spool holds exactly the unsent samples") {
 }
 
 TEST_CASE("many samples at once become several batches, and a request stays near a mebibyte") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto spool = openSpool(configIn(dir));
     std::vector<lapwing::TimeSeries> many;
     for (int i = 0; i < 12'000; ++i) {
@@ -137,7 +138,7 @@ TEST_CASE("many samples at once become several batches, and a request stays near
 }
 
 TEST_CASE("beyond its size the spool drops the oldest samples and counts them") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     auto config = configIn(dir);
     config.max_bytes = 100'000;
     const auto spool = openSpool(config);
@@ -154,7 +155,7 @@ TEST_CASE("beyond its size the spool drops the oldest samples and counts them") 
 }
 
 TEST_CASE("samples older than the limit are dropped") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     auto config = configIn(dir);
     {
         const auto spool = openSpool(config);
@@ -177,7 +178,7 @@ TEST_CASE("samples older than the limit are dropped") {
 }
 
 TEST_CASE("samples that the collector refused are counted as dropped") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto spool = openSpool(configIn(dir));
     spool->add(numbered(0));
     spool->flush();
@@ -187,7 +188,7 @@ TEST_CASE("samples that the collector refused are counted as dropped") {
 }
 
 TEST_CASE("each document is accepted once by its digest, across restarts") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const std::string body = "table inet filter";
     {
         const auto spool = openSpool(configIn(dir));
@@ -220,7 +221,7 @@ TEST_CASE("each document is accepted once by its digest, across restarts") {
 }
 
 TEST_CASE("a document of more than 1 MiB waits packed, and in parts where it must") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const std::string large((1U << 20) + 1, 'x');
     std::string random;
     std::uint64_t number = 1;
@@ -262,7 +263,7 @@ TEST_CASE("SHA-256 as FIPS 180-4 gives it") {
 }
 
 TEST_CASE("a file that is not a database is set aside, and a new spool begun") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto config = configIn(dir);
     std::ofstream(config.path) << std::string(10'000, '?');
     const auto spool = openSpool(config);
@@ -273,7 +274,7 @@ TEST_CASE("a file that is not a database is set aside, and a new spool begun") {
 }
 
 TEST_CASE("a file that is damaged while in use is set aside, and later samples are kept") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto config = configIn(dir);
     {
         const auto spool = openSpool(config);
@@ -306,7 +307,7 @@ TEST_CASE("a file that is damaged while in use is set aside, and later samples a
 }
 
 TEST_CASE("a damaged page costs the batches on it, and no other") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto config = configIn(dir);
     {
         const auto spool = openSpool(config);
@@ -347,7 +348,7 @@ TEST_CASE("a damaged page costs the batches on it, and no other") {
 }
 
 TEST_CASE("batches behind a damaged frame of the spool's write-ahead log are kept") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto config = configIn(dir);
     const auto copy = dir.path("copy.db");
     {
@@ -376,7 +377,7 @@ TEST_CASE("batches behind a damaged frame of the spool's write-ahead log are kep
 }
 
 TEST_CASE("a spool belongs to one process and needs a writable folder") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto spool = openSpool(configIn(dir));
     const auto second = Spool::open(configIn(dir));
     REQUIRE_FALSE(second);

@@ -12,12 +12,13 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
 #include "tests/unit/common/unix_socket.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace std::chrono_literals;
 using namespace lapwing::agent;
 using lapwing::ErrorKind;
 using lapwing::test::boundSocket;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 
 namespace {
 
@@ -140,7 +141,7 @@ TEST_CASE("text that is not a status is an error, and absent members are left ou
 }
 
 TEST_CASE("the socket answers every client, and hung clients delay no other") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto path = dir.path("agent.sock");
     const std::string large(150'000, 'x');
     auto server = StatusSocket::open(path, [&] { return std::string(large); });
@@ -165,7 +166,7 @@ TEST_CASE("the socket answers every client, and hung clients delay no other") {
 }
 
 TEST_CASE("a stale socket is replaced, but not a socket in use or another file") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto path = dir.path("agent.sock");
     const int left = boundSocket(path, SOCK_STREAM);
     REQUIRE(left >= 0);
@@ -187,7 +188,7 @@ TEST_CASE("a stale socket is replaced, but not a socket in use or another file")
 }
 
 TEST_CASE("an agent that accepts and sends nothing is a timeout") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto path = dir.path("agent.sock");
     const int silent = boundSocket(path, SOCK_STREAM);
     REQUIRE(silent >= 0);
@@ -197,7 +198,7 @@ TEST_CASE("an agent that accepts and sends nothing is a timeout") {
 }
 
 TEST_CASE("the agent's own samples") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     std::ofstream(dir.path("machine-id")) << "0123456789abcdef0123456789abcdef\n";
     DeliveryState state;
     state.spool.samples = 12;

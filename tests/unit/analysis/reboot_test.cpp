@@ -9,6 +9,7 @@
 #include "collector/analysis/evidence/rules_history.h"
 #include "common/run_tool.h"
 #include "tests/unit/analysis/site_samples.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::analysis;
@@ -62,22 +63,21 @@ Told nothing() {
 
 /// The agent's rehearsal of a boot file.
 Told rehearsed(const std::string& file_text) {
-    std::string pattern = (fs::temp_directory_path() / "lapwing-reboot-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
+    const test::TemporaryFolder folder;
+    const auto& root = folder.path();
     const auto write = [&](const std::string& path, const std::string& text) {
-        fs::create_directories(fs::path(pattern + path).parent_path());
-        std::ofstream(pattern + path) << text;
+        fs::create_directories(fs::path(root + path).parent_path());
+        std::ofstream(root + path) << text;
     };
-    fs::create_directories(pattern + "/run/systemd/system");
+    fs::create_directories(root + "/run/systemd/system");
     write("/lib/systemd/system/nftables.service",
           "[Service]\nExecStart=/usr/sbin/nft -f /etc/nftables.conf\n");
     write("/etc/systemd/system/sysinit.target.wants/nftables.service", "");
     write("/etc/nftables.conf", file_text);
     agent::CollectOptions options;
-    options.root = pattern;
+    options.root = root;
     options.tool_deadline = options.rehearsal_deadline = std::chrono::seconds(20);
     const auto boot = agent::readBoot(options, {});
-    fs::remove_all(pattern);
     INFO(file_text);
     CHECK(boot.unknown.empty());
     return {boot.listing, boot.sources.empty() ? "" : boot.sources[0], boot.unknown, "",

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "collector/analysis/analyst.h"
 #include "collector/storage/store.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::test {
 
@@ -19,18 +19,7 @@ class SiteSamples {
   public:
     static constexpr TimestampMs kStart = 1'700'000'000'000;
 
-    SiteSamples() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "lapwing-analysis-XXXXXX").string();
-        REQUIRE(mkdtemp(pattern.data()) != nullptr);
-        directory_ = pattern;
-        open();
-    }
-    ~SiteSamples() {
-        store_.reset();
-        std::filesystem::remove_all(directory_);
-    }
-    SiteSamples(const SiteSamples&) = delete;
-    SiteSamples& operator=(const SiteSamples&) = delete;
+    SiteSamples() { open(); }
 
     storage::Store& store() { return *store_; }
     void reopen() {
@@ -203,14 +192,14 @@ class SiteSamples {
   private:
     void open() {
         storage::StoreOptions options;
-        options.path = directory_ / "lapwing.db";
+        options.path = folder_.path("lapwing.db");
         options.retention_ms = 0;
         auto opened = storage::Store::open(options);
         REQUIRE(opened);
         store_ = std::move(*opened);
     }
 
-    std::filesystem::path directory_;
+    TemporaryFolder folder_;
     std::unique_ptr<storage::Store> store_;
     std::vector<TimeSeries> batch_;
 };

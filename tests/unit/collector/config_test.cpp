@@ -4,7 +4,7 @@
 #include <fstream>
 
 #include "tests/unit/catch.h"
-#include "tests/unit/collector/temporary.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace {
 
@@ -209,7 +209,7 @@ TEST_CASE("A listener off loopback needs TLS and users, and each missing one is 
           std::string::npos);
     CHECK(bare[1].find("so http.users_file is needed") != std::string::npos);
 
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     std::ofstream(dir.path("users"))
         << "ann:$6$salt$IxDD3jeSOb5eB1CX5LBsqZFVkJdido3OUILO5Ifz5iwMuTS4XMS130MTSuDDl3aCI6WouIL"
            "9AjRbLCelDCy.g.\n";

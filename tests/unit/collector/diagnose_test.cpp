@@ -4,7 +4,7 @@
 #include <fstream>
 
 #include "tests/unit/catch.h"
-#include "tests/unit/collector/temporary.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::collector;
@@ -102,7 +102,7 @@ TEST_CASE("clocks, the database and the ends of certificates") {
 }
 
 TEST_CASE("patterns that no file matches") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     CHECK(unmatched({dir.path("*.yml")}) == std::vector<std::string>{dir.path("*.yml")});
     std::ofstream(dir.path("a.yml")) << "groups: []\n";
     CHECK(unmatched({dir.path("*.yml"), dir.path("absent.yml")}).empty());

@@ -20,7 +20,7 @@
 #include "common/files.h"
 #include "common/tls/identity.h"
 #include "tests/unit/catch.h"
-#include "tests/unit/collector/temporary.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace {
 
@@ -79,7 +79,7 @@ class Site {
     std::size_t certificates() { return authority_.enrolled().size(); }
 
   private:
-    test::Temporary dir_;
+    test::TemporaryFolder dir_;
     Authority authority_ = std::move(*Authority::open(dir_.path("ca")));
     Invitations invitations_{authority_};
     std::unique_ptr<Invitations> invitations_restarted_;

@@ -14,7 +14,7 @@
 #include "common/tls/context.h"
 #include "common/tls/identity.h"
 #include "tests/unit/catch.h"
-#include "tests/unit/collector/temporary.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace {
 
@@ -60,7 +60,7 @@ unsigned mode(const std::string& path) {
 }  // namespace
 
 TEST_CASE("Certificates serve their purpose and no other") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
     REQUIRE(authority->ensureServer({"mon.example.org", "10.77.0.20", "fd00::20"}));
@@ -94,7 +94,7 @@ TEST_CASE("Certificates serve their purpose and no other") {
 }
 
 TEST_CASE("An agent cannot sign for others") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
     const auto bundle = authority->enrol("web-01");
@@ -124,7 +124,7 @@ TEST_CASE("An agent cannot sign for others") {
 }
 
 TEST_CASE("A bundle holds certificate, key and CA in this order, and only its owner may read the keys") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
     REQUIRE(authority->ensureServer({}));
@@ -156,7 +156,7 @@ TEST_CASE("Host names cannot leave the directory or be ambiguous") {
     }
     CHECK(isValidHostName(std::string(63, 'a')));
     CHECK_FALSE(isValidHostName(std::string(64, 'a')));
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
     const auto refused = authority->enrol("../../etc/x");
@@ -166,7 +166,7 @@ TEST_CASE("Host names cannot leave the directory or be ambiguous") {
 }
 
 TEST_CASE("The server's certificate is renewed only when necessary") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
     CHECK(authority->ensureServer({"10.0.0.1"}).value());
@@ -195,7 +195,7 @@ TEST_CASE("The server's certificate is renewed only when necessary") {
 }
 
 TEST_CASE("A damaged authority is an error and is not replaced") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     REQUIRE(Authority::open(dir.path("ca")));
     const auto before = files::readFile(dir.path("ca/ca.crt"));
     REQUIRE(Authority::open(dir.path("ca")));
@@ -217,14 +217,14 @@ TEST_CASE("A damaged authority is an error and is not replaced") {
 }
 
 TEST_CASE("An interrupted creation of the authority is completed") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     std::filesystem::create_directories(dir.path("ca/agents"));
     REQUIRE(files::writeFile(dir.path("ca/ca.key"), *toPem(newKey()->get()), 0600));
     CHECK(Authority::open(dir.path("ca")));
 }
 
 TEST_CASE("A lost ca.crt is made again from ca.key, and everything that was signed stays valid") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
     REQUIRE(authority->ensureServer({}));
@@ -270,7 +270,7 @@ TEST_CASE("A lost ca.crt is made again from ca.key, and everything that was sign
 }
 
 TEST_CASE("A request for a certificate is signed for the name of its sender") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
     const auto made = tls::newSigningRequest("web-02");
@@ -298,7 +298,7 @@ TEST_CASE("A request for a certificate is signed for the name of its sender") {
 }
 
 TEST_CASE("A renewed certificate keeps the machine-id of its host") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
     REQUIRE(authority->enrol("web-01"));
@@ -311,7 +311,7 @@ TEST_CASE("A renewed certificate keeps the machine-id of its host") {
 
 TEST_CASE("A roll-over of the CA locks out no agent that follows, and tells those that do not") {
     using Stage = Authority::Rollover::Stage;
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
     REQUIRE(authority->ensureServer({}));
@@ -368,7 +368,7 @@ TEST_CASE("Revocations are kept whichever of two copies is older") {
 }
 
 TEST_CASE("The enrolled hosts are read from the directory") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
     REQUIRE(authority->enrol("web-02"));
@@ -412,7 +412,7 @@ class Gate {
     Identities::Clock::time_point now;
 
   private:
-    test::Temporary dir_;
+    test::TemporaryFolder dir_;
     Authority authority_;
     std::unique_ptr<Identities> identities_;
 };
@@ -499,7 +499,7 @@ TEST_CASE("Two agents with one certificate show by their sessions, a restarted a
 }
 
 TEST_CASE("A revoked certificate is refused at once and after a restart, a later one counts") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     auto authority = Authority::open(dir.path("ca"));
     REQUIRE(authority);
     const auto claim_of = [](const std::string& bundle) {

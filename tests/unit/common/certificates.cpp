@@ -5,9 +5,10 @@
 #include <openssl/x509v3.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <memory>
 #include <stdexcept>
+
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::test {
 namespace {
@@ -49,25 +50,12 @@ std::FILE* open(const std::string& path) {
 
 }  // namespace
 
-TempDir::TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "lapwing-test-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
-        throw std::runtime_error("mkdtemp");
-    }
-    root_ = name;
-}
-
-TempDir::~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(root_, ignored);
-}
-
 struct TestCa::State {
     EVP_PKEY* key;
     X509* certificate;
 };
 
-TestCa::TestCa(const TempDir& dir, const std::string& name)
+TestCa::TestCa(const TemporaryFolder& dir, const std::string& name)
     : dir_(dir), file_(dir.path(name + ".pem")), state_(new State{EVP_EC_gen("P-256"), nullptr}) {
     state_->certificate = make(state_->key, name, -2, 100);
     X509_set_issuer_name(state_->certificate, X509_get_subject_name(state_->certificate));

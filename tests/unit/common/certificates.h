@@ -1,23 +1,10 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 
+#include "tests/unit/temporary_folder.h"
+
 namespace lapwing::test {
-
-/// A temporary folder, removed with its content.
-class TempDir {
-  public:
-    TempDir();
-    ~TempDir();
-    TempDir(const TempDir&) = delete;
-    TempDir& operator=(const TempDir&) = delete;
-    std::string path(const std::string& name) const { return (root_ / name).string(); }
-    std::string root() const { return root_.string(); }
-
-  private:
-    std::filesystem::path root_;
-};
 
 struct Leaf {
     std::string common_name;
@@ -30,7 +17,7 @@ struct Leaf {
 /// A certificate authority of the test: ca.pem in `dir`. Throws std::runtime_error.
 class TestCa {
   public:
-    TestCa(const TempDir& dir, const std::string& name);
+    TestCa(const TemporaryFolder& dir, const std::string& name);
     ~TestCa();
     TestCa(const TestCa&) = delete;
     TestCa& operator=(const TestCa&) = delete;
@@ -40,7 +27,7 @@ class TestCa {
 
   private:
     struct State;
-    const TempDir& dir_;
+    const TemporaryFolder& dir_;
     std::string file_;
     State* state_;
 };

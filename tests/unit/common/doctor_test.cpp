@@ -14,7 +14,7 @@
 #include "common/doctor/unit.h"
 #include "common/json.h"
 #include "tests/unit/catch.h"
-#include "tests/unit/collector/temporary.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::doctor;
@@ -113,7 +113,7 @@ TEST_CASE("a stopped service is told in systemd's words, with the command that s
 
 TEST_CASE("a file is tried with the rights of the account, and the fix opens it by the least change") {
     onlyRoot();
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     std::filesystem::permissions(dir.path(""), static_cast<std::filesystem::perms>(0755));
     auto nobody = *Account::named("nobody");
     const auto key = dir.path("key.pem");
@@ -213,7 +213,7 @@ TEST_CASE("the files that a configuration names, each with its use") {
 }
 
 TEST_CASE("files that could not be tried are not said to be fine") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     write(dir.path("ca.pem"), 0644);
     config::Reader reader;
     const auto root = reader.text("collector: { ca: " + dir.path("ca.pem") + " }\n", "x.yaml");
@@ -239,7 +239,7 @@ TEST_CASE("files that could not be tried are not said to be fine") {
 }
 
 TEST_CASE("a setting is changed where it stands, and no file is overwritten") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     const auto file = dir.path("20-spool.yaml");
     config::Reader reader;
     const auto root = reader.text("host: a\nspool:\n  size: 2GB\n", "/etc/x.yaml");

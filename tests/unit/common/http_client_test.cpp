@@ -5,6 +5,7 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
 #include "tests/unit/common/script_server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace std::chrono_literals;
 using lapwing::ErrorKind;
@@ -12,7 +13,7 @@ using lapwing::http::Client;
 using lapwing::http::Request;
 using lapwing::test::Peer;
 using lapwing::test::ScriptServer;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 
 namespace {
 
@@ -199,7 +200,7 @@ TEST_CASE("a reset is a protocol error, a closed port is refused, an absent sock
     REQUIRE(closed);
     CHECK(closed->request(get("/"), 5s).error().kind == ErrorKind::refused);
 
-    const TempDir dir;
+    const TemporaryFolder dir;
     auto absent = Client::create("unix:" + dir.path("absent.sock"));
     REQUIRE(absent);
     CHECK(absent->request(get("/"), 5s).error().kind == ErrorKind::not_found);
@@ -279,7 +280,7 @@ TEST_CASE("redirects are not followed") {
 }
 
 TEST_CASE("a unix socket") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     std::string seen;
     ScriptServer server(
         [&](Peer& peer) {
@@ -293,7 +294,7 @@ TEST_CASE("a unix socket") {
 }
 
 TEST_CASE("URLs and files that cannot be used are refused at once") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     for (const char* url :
          {"", "ftp://host", "http://", "unix:relative", "127.0.0.1:80", "http://user:secret@host:1/"}) {
         INFO(url);

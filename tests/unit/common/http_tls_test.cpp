@@ -4,6 +4,7 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
 #include "tests/unit/common/script_server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace std::chrono_literals;
 using lapwing::ErrorKind;
@@ -16,7 +17,7 @@ using lapwing::test::ScriptServer;
 namespace {
 
 struct Site {
-    lapwing::test::TempDir dir;
+    lapwing::test::TemporaryFolder dir;
     lapwing::test::TestCa ca{dir, "ca"};
     std::string client = ca.issue({"web-01", "", false}, "web-01.pem");
     std::string server = ca.issue({"mon", "DNS:lapwing-collector,IP:127.0.0.1"}, "server.pem");

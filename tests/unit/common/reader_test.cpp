@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tests/unit/catch.h"
-#include "tests/unit/collector/temporary.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using config::Reader;
@@ -197,7 +197,7 @@ class Files {
     config::Node read(Reader& reader) const { return reader.fileAndDirectory(path("agent.yaml")); }
 
   private:
-    test::Temporary directory_;
+    test::TemporaryFolder directory_;
 };
 
 std::string textOf(const config::Node& node) {
@@ -232,7 +232,7 @@ TEST_CASE("without a directory, or with an empty main file, a configuration is a
     Reader reader;
     const Files files("", {{"10-a.yaml", "host: web-01\n"}});
     CHECK(textOf(files.read(reader)["host"]) == "web-01");
-    const test::Temporary alone;
+    const test::TemporaryFolder alone;
     std::ofstream(alone.path("x.yaml")) << "host: web-02\n";
     CHECK(textOf(reader.fileAndDirectory(alone.path("x.yaml"))["host"]) == "web-02");
     CHECK(reader.ok());

@@ -8,13 +8,14 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/common/certificates.h"
 #include "tests/unit/common/unix_socket.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace std::chrono_literals;
 using namespace lapwing;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 
 TEST_CASE("notifications reach systemd's socket, and the watchdog's interval is read") {
-    const TempDir dir;
+    const TemporaryFolder dir;
     const auto path = dir.path("notify.sock");
     const int receiver = test::boundSocket(path, SOCK_DGRAM);
     REQUIRE(receiver >= 0);

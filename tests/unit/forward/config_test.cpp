@@ -7,7 +7,7 @@
 
 #include "common/config/reader.h"
 #include "tests/unit/catch.h"
-#include "tests/unit/collector/temporary.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::forward {
 namespace {
@@ -27,7 +27,7 @@ std::vector<std::string> problemsOf(const std::string& yaml) {
     return problemsOf(yaml, ignored);
 }
 
-std::string secretFile(const test::Temporary& dir, const std::string& name, mode_t mode = 0600) {
+std::string secretFile(const test::TemporaryFolder& dir, const std::string& name, mode_t mode = 0600) {
     std::ofstream(dir.path(name)) << "hush-hush\n";
     REQUIRE(::chmod(dir.path(name).c_str(), mode) == 0);
     return dir.path(name);
@@ -44,7 +44,7 @@ TEST_CASE("a destination needs only a URL") {
 }
 
 TEST_CASE("every key of a destination is read") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     std::vector<Destination> destinations;
     const auto problems = problemsOf(R"(forward:
   - name: mimir
@@ -80,7 +80,7 @@ TEST_CASE("every key of a destination is read") {
 }
 
 TEST_CASE("mistakes in a destination are reported without its URL and secrets") {
-    const test::Temporary dir;
+    const test::TemporaryFolder dir;
     const auto open = secretFile(dir, "open", 0644);
     std::ofstream(dir.path("empty")).close();
     REQUIRE(::chmod(dir.path("empty").c_str(), 0600) == 0);

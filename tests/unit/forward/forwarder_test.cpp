@@ -11,6 +11,7 @@
 #include "common/model/remote_write.h"
 #include "tests/unit/common/script_server.h"
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 #include "tests/unit/written.h"
 
 namespace lapwing::forward {
@@ -18,9 +19,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using storage::mustAppend;
-using storage::TempDir;
 using test::Peer;
 using test::ScriptServer;
+using test::TemporaryFolder;
 
 const Labels kMetric{{"__name__", "a"}, {"job", "node"}};
 
@@ -52,8 +53,8 @@ double valueOf(const Forwarder& forwarder, const std::string& series) {
 
 TEST_CASE(
     "requests carry the headers of remote_write and the configuration, a hung destination delays no other") {
-    const TempDir dir;
-    auto store = storage::openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = storage::openStore(storage::keepEverything(dir.path("lapwing.db")));
     std::mutex mutex;
     std::vector<std::string> requests;
     ScriptServer well([&](Peer& peer) {
@@ -73,15 +74,15 @@ TEST_CASE(
         peer.readRequest();
         peer.hang();
     });
-    std::ofstream(dir.file("token")) << "hush-hush\n";
-    REQUIRE(::chmod(dir.file("token").c_str(), 0600) == 0);
+    std::ofstream(dir.path("token")) << "hush-hush\n";
+    REQUIRE(::chmod(dir.path("token").c_str(), 0600) == 0);
     std::vector<Destination> destinations(2);
     destinations[0].name = "hung";
     destinations[0].url = hung.url() + "/write";
     destinations[1].name = "well";
     destinations[1].url = well.url() + "/api/v1/push?a=b";
     destinations[1].headers = {{"X-Scope-OrgID", "site-1"}};
-    destinations[1].bearer_token_file = dir.file("token");
+    destinations[1].bearer_token_file = dir.path("token");
     Forwarder forwarder(destinations, *store);
     forwarder.start();
     std::size_t count = 0;
@@ -124,8 +125,8 @@ TEST_CASE(
 }
 
 TEST_CASE("the cursor of a destination that is no longer configured is dropped") {
-    const TempDir dir;
-    auto store = storage::openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = storage::openStore(storage::keepEverything(dir.path("lapwing.db")));
     std::vector<Destination> destinations(2);
     destinations[0].name = "stays";
     destinations[1].name = "goes";
@@ -145,8 +146,8 @@ TEST_CASE("the cursor of a destination that is no longer configured is dropped")
 }
 
 TEST_CASE("without destinations there are no metrics") {
-    const TempDir dir;
-    auto store = storage::openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = storage::openStore(storage::keepEverything(dir.path("lapwing.db")));
     const Forwarder forwarder({}, *store);
     std::vector<prometheus::MetricFamily> families;
     forwarder.addMetrics(families);

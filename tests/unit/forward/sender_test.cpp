@@ -3,21 +3,22 @@
 #include "collector/promql/engine.h"
 #include "tests/unit/forward/receiver.h"
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::forward {
 namespace {
 
 using namespace std::chrono_literals;
 using storage::mustAppend;
-using storage::TempDir;
+using test::TemporaryFolder;
 
 TimestampMs clock_now = 1'700'000'000'000;  // NOLINT: the clock is a plain function
 TimestampMs clock() {
     return clock_now;
 }
 
-std::unique_ptr<storage::SqliteStore> open(const TempDir& dir) {
-    auto options = storage::keepEverything(dir.file());
+std::unique_ptr<storage::SqliteStore> open(const test::TemporaryFolder& dir) {
+    auto options = storage::keepEverything(dir.path("lapwing.db"));
     options.clock = clock;
     options.out_of_order_ms = 1'000'000'000;
     return storage::openStore(options);
@@ -54,7 +55,7 @@ std::chrono::milliseconds run(Sender& sender) {
 }
 
 TEST_CASE("a new destination gets everything that arrives from then on, in order") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     auto store = open(dir);
     mustAppend(*store, {{metric("a"), {{1, 1}}}});
     const auto destination = named("new");
@@ -85,7 +86,7 @@ TEST_CASE("a new destination gets everything that arrives from then on, in order
 }
 
 TEST_CASE("a cursor is durable: a restart sends the unanswered entries only") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     const auto destination = named("d");
     Receiver receiver;
     auto store = open(dir);
@@ -109,7 +110,7 @@ TEST_CASE("a cursor is durable: a restart sends the unanswered entries only") {
 }
 
 TEST_CASE("a request whose answer was lost is sent again with the same samples") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     auto store = open(dir);
     const auto destination = named("d");
     Receiver receiver;
@@ -127,7 +128,7 @@ TEST_CASE("a request whose answer was lost is sent again with the same samples")
 }
 
 TEST_CASE("after passing failures pauses grow, and follow Retry-After") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     auto store = open(dir);
     const auto destination = named("d");
     Receiver receiver;
@@ -160,7 +161,7 @@ TEST_CASE("after passing failures pauses grow, and follow Retry-After") {
 }
 
 TEST_CASE("after wrong credentials the pause is longer, and no sample is lost") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     auto store = open(dir);
     const auto destination = named("d");
     Receiver receiver;
@@ -176,7 +177,7 @@ TEST_CASE("after wrong credentials the pause is longer, and no sample is lost") 
 }
 
 TEST_CASE("a refused request is dropped and counted, and the next one is sent") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     auto store = open(dir);
     const auto destination = named("d");
     Receiver receiver;
@@ -196,7 +197,7 @@ TEST_CASE("a refused request is dropped and counted, and the next one is sent") 
 }
 
 TEST_CASE("all but the refused sample of a request are delivered") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     auto store = open(dir);
     const auto destination = named("d");
     Receiver receiver;
@@ -230,7 +231,7 @@ TEST_CASE("all but the refused sample of a request are delivered") {
 }
 
 TEST_CASE("a destination that refuses everything costs a bounded number of requests") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     auto store = open(dir);
     const auto destination = named("d");
     Receiver receiver;
@@ -252,7 +253,7 @@ TEST_CASE("a destination that refuses everything costs a bounded number of reque
 }
 
 TEST_CASE("a request that is too large is sent in halves") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     auto store = open(dir);
     const auto destination = named("d");
     Receiver receiver;
@@ -267,7 +268,7 @@ TEST_CASE("a request that is too large is sent in halves") {
 }
 
 TEST_CASE("a backlog is sent in full requests, and selectors narrow it") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     auto store = open(dir);
     auto destination = named("d");
     destination.match.push_back(promql::parseSelector(R"({job="node"})").value());
@@ -291,7 +292,7 @@ TEST_CASE("a backlog is sent in full requests, and selectors narrow it") {
 }
 
 TEST_CASE("the cursor moves with every answer, entries stay whole, and a large entry is sent in parts") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     auto store = open(dir);
     const auto destination = named("d");
     Receiver receiver;
@@ -324,7 +325,7 @@ TEST_CASE("the cursor moves with every answer, entries stay whole, and a large e
 }
 
 TEST_CASE("samples that waited longer than `keep` for a failing destination are dropped and counted") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     auto store = open(dir);
     auto destination = named("d");
     destination.keep_ms = 3'600'000;
@@ -352,7 +353,7 @@ TEST_CASE("samples that waited longer than `keep` for a failing destination are 
 }
 
 TEST_CASE("beyond `keep_size` the oldest samples are dropped and counted") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     auto store = open(dir);
     auto destination = named("d");
     Receiver receiver;
@@ -370,8 +371,8 @@ TEST_CASE("beyond `keep_size` the oldest samples are dropped and counted") {
 }
 
 TEST_CASE("samples of a series that was deleted before they were sent are counted") {
-    const TempDir dir;
-    auto options_of_store = storage::keepEverything(dir.file());
+    const test::TemporaryFolder dir;
+    auto options_of_store = storage::keepEverything(dir.path("lapwing.db"));
     options_of_store.retention_ms = 3'600'000;
     options_of_store.clock = clock;
     TimestampMs expiry = 1000;

@@ -11,6 +11,7 @@
 #include "tests/unit/common/certificates.h"
 #include "tests/unit/common/script_server.h"
 #include "tests/unit/probes/samples.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
@@ -463,7 +464,7 @@ TEST_CASE("a server that closes without an answer is asked in HTTP/2, too") {
 }
 
 TEST_CASE("TLS: the virtual host's name, and refusals in words") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     const test::TestCa ca(dir, "ca");
     std::string seen;
     std::mutex mutex;
@@ -528,7 +529,7 @@ TEST_CASE("a redirect to the name in the header Host stays at the URL's server")
 }
 
 TEST_CASE("a redirect from https to http is followed, and shows") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     const test::TestCa ca(dir, "ca");
     const ScriptServer::Tls tls{ca.issue({"local", "IP:127.0.0.1"}, "local.pem"), ""};
     Site plain;

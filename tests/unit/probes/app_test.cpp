@@ -21,12 +21,13 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
 using lapwing::test::eventually;
 using lapwing::test::Samples;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 using std::chrono::milliseconds;
 
 namespace {
@@ -62,7 +63,7 @@ double makeCertificate(const std::string& path, long lifetime) {
 }
 
 struct Site {
-    TempDir dir;
+    TemporaryFolder dir;
     std::uint16_t plain = test::freePort();
     std::uint16_t valid = test::freePort();
     std::uint16_t expired = test::freePort();

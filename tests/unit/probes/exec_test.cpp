@@ -22,12 +22,13 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
 using namespace lapwing::agent::exec;
 using lapwing::test::Samples;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 
 namespace {
 
@@ -82,7 +83,7 @@ class Helper {
     const std::string& asked() const { return asked_; }
 
   private:
-    TempDir directory_;
+    TemporaryFolder directory_;
     int fd_;
     std::string asked_;
     std::thread thread_;
@@ -169,7 +170,7 @@ TEST_CASE("exec: a command ends by itself") {
 
 // attacks "time of a command"
 TEST_CASE("exec: a command that hangs is ended with its descendants") {
-    const TempDir directory;
+    const TemporaryFolder directory;
     const auto reply =
         run(script("sleep 600 & echo $! >" + directory.path("pid") + "; trap '' TERM; sleep 600", 500));
     CHECK(reply.end == End::timeout);
@@ -274,7 +275,7 @@ TEST_CASE("exec: metrics of a script") {
 }
 
 TEST_CASE("exec: no helper") {
-    const TempDir directory;
+    const TemporaryFolder directory;
     const auto result =
         ExecProbe(command({}), directory.path("none")).collect(Deadline(std::chrono::seconds(4)));
     REQUIRE_FALSE(result);

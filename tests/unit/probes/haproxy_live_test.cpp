@@ -9,18 +9,19 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
 using lapwing::test::eventually;
 using lapwing::test::Samples;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 using std::chrono::milliseconds;
 
 namespace {
 
 struct Haproxy {
-    TempDir dir;
+    TemporaryFolder dir;
     std::uint16_t page = test::freePort();
     std::uint16_t closed = test::freePort();
     std::string socket = dir.path("user.sock");

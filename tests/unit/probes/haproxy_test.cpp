@@ -10,6 +10,7 @@
 #include "tests/unit/fixtures.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent::haproxy;
@@ -143,7 +144,7 @@ TEST_CASE("show resolvers: the counters of each nameserver") {
 }
 
 TEST_CASE("old workers are the master's other children") {
-    const test::TempDir proc;
+    const test::TemporaryFolder proc;
     const auto process = [&](int pid, const std::string& name, int parent, const std::string& children) {
         const auto id = std::to_string(pid);
         std::filesystem::create_directories(proc.path(id + "/task/" + id));

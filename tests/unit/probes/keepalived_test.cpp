@@ -11,6 +11,7 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
@@ -144,7 +145,7 @@ TEST_CASE("keepalived.conf: nopreempt does not go with MASTER") {
 }
 
 TEST_CASE("a script that keepalived would not run") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     const auto file = dir.write("check", "#!/bin/sh\n");
     CHECK(scriptFault(file, false) == file + " is not executable");
     REQUIRE(::chmod(file.c_str(), 0755) == 0);
@@ -171,7 +172,7 @@ TEST_CASE("keepalived.conf: unevaluated parts are named, and malformed text give
 }
 
 TEST_CASE("includes are followed, and unreadable files are named") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     dir.write("more-1.conf", "vrrp_instance A {\n}\n");
     dir.write("more-2.conf", "include keepalived.conf\n");
     const auto file = dir.write("keepalived.conf", "include more-*.conf\ninclude /nowhere/x.conf\n");
@@ -188,7 +189,7 @@ TEST_CASE("includes are followed, and unreadable files are named") {
 }
 
 TEST_CASE("the snapshot holds keepalived's configuration, and no password") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     CollectOptions options;
     options.keepalived = dir.write("keepalived.conf", kConfig);
     const auto snapshot = collectSnapshot(options);

@@ -7,19 +7,20 @@
 #include "agent/probes/logs/follower.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
 using namespace lapwing::agent::logs;
 namespace fs = std::filesystem;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 using Lines = std::vector<std::string>;
 
 namespace {
 
 /// A log, and the lines that its follower reads.
 struct Followed {
-    TempDir dir;
+    TemporaryFolder dir;
     std::string path = dir.path("access.log");
     Follower::Limits limits;
     std::unique_ptr<Follower> follower;

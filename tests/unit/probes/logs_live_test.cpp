@@ -9,6 +9,7 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
@@ -22,7 +23,7 @@ namespace {
 
 /// Nginx with two servers, one of which passes requests to a good and to a dead upstream server.
 struct Nginx {
-    test::TempDir dir;
+    test::TemporaryFolder dir;
     std::uint16_t port = test::freePort();
     std::uint16_t dead_port = test::freePort();
     std::string access = dir.path("access.log");

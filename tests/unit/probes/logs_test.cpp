@@ -16,12 +16,13 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
 using namespace lapwing::agent::logs;
 using lapwing::test::Samples;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 
 namespace {
 
@@ -64,7 +65,7 @@ std::string timed(const std::string& name, const std::string& request, const std
 }
 
 struct Requests {
-    TempDir dir;
+    TemporaryFolder dir;
     std::string path = dir.path("access.log");
     std::vector<LogSource> logs{{path, false, {}, true}};
     std::string fault;

@@ -7,12 +7,13 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
 using lapwing::test::eventually;
 using lapwing::test::Samples;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 using std::chrono::milliseconds;
 
 namespace {
@@ -20,7 +21,7 @@ namespace {
 /// A server with an empty data folder and a folder of its own for temporary tables, since a server that
 /// starts deletes those that it finds; root's account knows the OS user root, as on Debian.
 struct Mariadb {
-    TempDir dir;
+    TemporaryFolder dir;
     std::uint16_t port = test::freePort();
     std::string socket = dir.path("s.sock");
     std::unique_ptr<test::Process> process;
@@ -265,7 +266,7 @@ TEST_CASE("an unknown account, a password file, a wrong password", "[live]") {
               "CREATE USER `nobody_at_all`@`localhost` IDENTIFIED VIA unix_socket") != std::string::npos);
     CHECK(Samples(refused->families).value("mysql_up") == 0);
 
-    TempDir dir;
+    TemporaryFolder dir;
     mysql::Settings settings;
     settings.host = "127.0.0.1";
     settings.port = server().port;
@@ -352,7 +353,7 @@ TEST_CASE("a server that refuses the agent is told from one that does not answer
 
 TEST_CASE("a hung statement holds one connection, and the blocked data comes back", "[live]") {
     auto root = server().admin();
-    TempDir dir;
+    TemporaryFolder dir;
     mysql::Settings settings;
     settings.host = "127.0.0.1";
     settings.port = server().port;

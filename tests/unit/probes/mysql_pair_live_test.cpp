@@ -13,12 +13,13 @@
 #include "tests/unit/fixtures.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
 using lapwing::test::eventually;
 using lapwing::test::Samples;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 using mysql::HeartbeatMode;
 using std::chrono::milliseconds;
 
@@ -104,7 +105,7 @@ class Server {
   private:
     void connect() { admin_ = session(); }
 
-    TempDir dir_;
+    TemporaryFolder dir_;
     std::string place_;
     std::string name_;
     std::uint16_t port_ = test::freePort();
@@ -125,7 +126,7 @@ class SmallDisk {
     void empty() const { run("rm -f " + dir_.path("filler")); }
 
   private:
-    TempDir dir_;
+    TemporaryFolder dir_;
 };
 
 constexpr const char* kTable =

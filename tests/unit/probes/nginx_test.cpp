@@ -11,6 +11,7 @@
 #include "tests/unit/fixtures.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
@@ -22,7 +23,7 @@ using std::chrono::milliseconds;
 namespace {
 
 struct Nginx {
-    test::TempDir dir;
+    test::TemporaryFolder dir;
     std::uint16_t port = test::freePort();
     std::string socket = dir.path("status.sock");
     std::unique_ptr<test::Process> process;
@@ -58,7 +59,7 @@ ProbeResult ask(Probe& probe, milliseconds deadline = milliseconds(4000)) {
 }  // namespace
 
 TEST_CASE("workers without a master: by the titles and parents of the processes") {
-    test::TempDir proc;
+    test::TemporaryFolder proc;
     const auto process = [&](int pid, int parent, const std::string& comm, const std::string& title) {
         const auto folder = proc.path(std::to_string(pid));
         std::filesystem::create_directory(folder);

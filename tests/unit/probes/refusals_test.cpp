@@ -8,6 +8,7 @@
 #include "tests/unit/common/certificates.h"
 #include "tests/unit/common/script_server.h"
 #include "tests/unit/probes/samples.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
@@ -112,7 +113,7 @@ TEST_CASE("plain HTTP at a port of TLS, and the reverse") {
 }
 
 TEST_CASE("TLS: a certificate for another name, and a server that demands a client's") {
-    const test::TempDir dir;
+    const test::TemporaryFolder dir;
     const test::TestCa ca(dir, "ca");
     const std::string page =
         "HTTP/1.1 200 OK\r\nContent-Length: 110\r\n\r\nActive connections: 1 \nserver accepts handled "

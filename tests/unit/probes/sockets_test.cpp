@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -15,6 +14,7 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/fixtures.h"
 #include "tests/unit/probes/samples.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
@@ -194,13 +194,9 @@ namespace {
 class FakeProc {
   public:
     FakeProc() {
-        REQUIRE(mkdtemp(path_.data()) != nullptr);
         std::filesystem::create_directories(path_ + "/self/ns");
         std::filesystem::create_symlink("net:[1]", path_ + "/self/ns/net");
     }
-    ~FakeProc() { std::filesystem::remove_all(path_); }
-    FakeProc(const FakeProc&) = delete;
-    FakeProc& operator=(const FakeProc&) = delete;
 
     void process(int pid, const std::string& comm, const std::string& cgroup, const std::vector<int>& inodes,
                  const std::string& network = "net:[1]") const {
@@ -220,7 +216,8 @@ class FakeProc {
     const std::string& path() const { return path_; }
 
   private:
-    std::string path_ = "/tmp/lapwing-proc-XXXXXX";
+    test::TemporaryFolder folder_;
+    std::string path_ = folder_.path();
 };
 
 }  // namespace

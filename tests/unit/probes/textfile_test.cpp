@@ -14,13 +14,14 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
 using namespace lapwing::agent::textfile;
 using lapwing::test::eventually;
 using lapwing::test::Samples;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 
 namespace {
 
@@ -136,7 +137,7 @@ TEST_CASE("the same directory as node_exporter's textfile collector") {
     if (!std::filesystem::exists(kExporter)) {
         test::skip("there is no prometheus-node-exporter");
     }
-    TempDir dir;
+    TemporaryFolder dir;
     const auto port = test::freePort();
     const std::string address = "127.0.0.1:" + std::to_string(port);
     const test::Process exporter(
@@ -186,7 +187,7 @@ TEST_CASE("the same directory as node_exporter's textfile collector") {
 }
 
 TEST_CASE("what a file must not say") {
-    TempDir dir;
+    TemporaryFolder dir;
     dir.write("own.prom", "lapwing_listener_info{port=\"1\"} 1\n");
     dir.write("up.prom", "up{job=\"mysql\"} 1\n");
     dir.write("rule.prom", "a:b:c 1\n");
@@ -210,7 +211,7 @@ TEST_CASE("what a file must not say") {
 }
 
 TEST_CASE("a series that stands in two files counts once, and is told") {
-    TempDir dir;
+    TemporaryFolder dir;
     dir.write("a.prom", "x{a=\"1\",b=\"\"} 1\n");
     dir.write("b.prom", "x{a=\"1\"} 2\ny 1\n");
     const auto [result, samples] = run(dir.path());
@@ -221,7 +222,7 @@ TEST_CASE("a series that stands in two files counts once, and is told") {
 
 // It attacks "`*.prom` files that the agent reads; a file; series of all of them; a label's name or value".
 TEST_CASE("files, bytes and series are bounded, and the others are still read") {
-    TempDir dir;
+    TemporaryFolder dir;
     dir.write("a.prom", "a 1\n");
     dir.write("long.prom", "# " + std::string(2000, 'x') + "\nlong 1\n");
     std::string many;

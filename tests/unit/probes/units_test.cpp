@@ -17,12 +17,13 @@
 #include "tests/unit/catch.h"
 #include "tests/unit/probes/samples.h"
 #include "tests/unit/probes/server.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace lapwing::agent;
 using namespace lapwing::agent::units;
 using lapwing::test::Samples;
-using lapwing::test::TempDir;
+using lapwing::test::TemporaryFolder;
 
 namespace {
 
@@ -50,7 +51,7 @@ class Tree {
     std::string mount() const { return directory_.path("fs/cgroup"); }
 
   private:
-    TempDir directory_;
+    TemporaryFolder directory_;
 };
 
 /// A Unix socket that takes connections, and never says a word.
@@ -69,7 +70,7 @@ class MuteBus {
     std::string path() const { return directory_.path("bus"); }
 
   private:
-    TempDir directory_;
+    TemporaryFolder directory_;
     int fd_;
 };
 
@@ -255,7 +256,7 @@ TEST_CASE("units: a huge and a deep tree of cgroups are cut") {
 }
 
 TEST_CASE("units: cgroups of version 1 are told apart") {
-    TempDir directory;
+    TemporaryFolder directory;
     CHECK(cgroupMount(directory.path()).empty());
     std::filesystem::create_directories(directory.path("fs/cgroup/unified"));
     directory.write("fs/cgroup/unified/cgroup.controllers", "");
@@ -281,7 +282,7 @@ TEST_CASE("units: a mute bus costs the run its deadline, and no value of the ker
 }
 
 TEST_CASE("units: no bus") {
-    TempDir directory;
+    TemporaryFolder directory;
     UnitsProbe probe({}, {"unix:path=" + directory.path("nothing"), directory.path()});
     const auto result = probe.collect(Deadline(std::chrono::seconds(4)));
     REQUIRE(result);

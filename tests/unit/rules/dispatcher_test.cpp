@@ -16,6 +16,7 @@
 #include "tests/unit/common/script_server.h"
 #include "tests/unit/rules/smtp_server.h"
 #include "tests/unit/rules/support.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace std::chrono_literals;
@@ -38,7 +39,7 @@ Alert alert(const std::string& instance, bool firing = true) {
     return out;
 }
 
-std::string secret(const TemporaryFolder& folder, const std::string& name, const std::string& content) {
+std::string secret(const test::TemporaryFolder& folder, const std::string& name, const std::string& content) {
     auto path = folder.write(name, content);
     std::filesystem::permissions(path, std::filesystem::perms(0600));
     return path;
@@ -133,7 +134,7 @@ notify::Config webhookConfig(const std::string& url) {
 }  // namespace
 
 TEST_CASE("a webhook that hangs, fails and then answers gets the alert, once") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     Webhook webhook({0, 500, 429, 404, 200});
     Dispatcher dispatcher(webhookConfig(webhook.url()), *store, quick());
@@ -163,7 +164,7 @@ TEST_CASE("a webhook that hangs, fails and then answers gets the alert, once") {
 }
 
 TEST_CASE("a restart repeats no delivered notification and loses no waiting one") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     Webhook webhook({200});
     {
@@ -186,7 +187,7 @@ TEST_CASE("a restart repeats no delivered notification and loses no waiting one"
 }
 
 TEST_CASE("a hanging receiver delays no other receiver, no sender and no stop") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     Webhook hung(std::vector<int>{0});
     Webhook well({200});
@@ -204,7 +205,7 @@ TEST_CASE("a hanging receiver delays no other receiver, no sender and no stop") 
 }
 
 TEST_CASE("no error of a receiver shows the secrets of its URL") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     std::string closed;
     {
@@ -224,7 +225,7 @@ TEST_CASE("no error of a receiver shows the secrets of its URL") {
 }
 
 TEST_CASE("a webhook's token comes from a file") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     Webhook webhook({200});
     auto config = webhookConfig(webhook.url());
     config.webhook[0].bearer_token_file = secret(folder, "token", "s3cret\n");
@@ -245,7 +246,7 @@ TEST_CASE("a webhook's token comes from a file") {
 }
 
 TEST_CASE("a webhook's URL comes from a file, and no message repeats it") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     Webhook webhook({200, 200, 500});
     notify::Config config;
     config.webhook.emplace_back().url_file = secret(folder, "url", webhook.url() + "\n");
@@ -272,7 +273,7 @@ TEST_CASE("a webhook's URL comes from a file, and no message repeats it") {
 }
 
 TEST_CASE("a silenced alert is not sent until the silence ends") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     Webhook webhook({200});
     Dispatcher dispatcher(webhookConfig(webhook.url()), *store, quick());
@@ -298,7 +299,7 @@ TEST_CASE("a silenced alert is not sent until the silence ends") {
 }
 
 TEST_CASE("an Alertmanager gets alerts by its own API") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     Webhook server({200});
     notify::Config config;
     config.alertmanager.emplace_back().url = server.url().substr(0, server.url().find("/secret")) + "/";
@@ -308,7 +309,7 @@ TEST_CASE("an Alertmanager gets alerts by its own API") {
 }
 
 TEST_CASE("a mail arrives with its subject, its text and its receivers") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     SmtpServer server({});
     notify::Config config;
@@ -346,8 +347,8 @@ TEST_CASE("a mail arrives with its subject, its text and its receivers") {
 }
 
 TEST_CASE("mail goes over TLS with a login, and the password stays secret") {
-    const TemporaryFolder folder;
-    const test::TempDir dir;
+    const test::TemporaryFolder folder;
+    const test::TemporaryFolder dir;
     const test::TestCa ca(dir, "ca");
     const test::TestCa other(dir, "other");
     const auto certificate = ca.issue({"smtp", "IP:127.0.0.1"}, "smtp.pem");
@@ -419,7 +420,7 @@ TEST_CASE("a mail server that hangs costs one deadline, and a refusal is reporte
 }
 
 TEST_CASE("every error in the configuration of notifications is reported") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto token = secret(folder, "token", "s3cret");
     const auto readable = folder.write("readable", "s3cret");
     std::filesystem::permissions(readable, std::filesystem::perms(0644));
@@ -503,7 +504,7 @@ bool got(const Webhook& webhook, const std::string& name) {
 }  // namespace
 
 TEST_CASE("a message that a receiver refuses holds up no other, and is given up with its words") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     Webhook webhook([](const std::string& request) -> std::string {
         if (request.find("\"Bad\"") == std::string::npos) {
@@ -534,7 +535,7 @@ TEST_CASE("a message that a receiver refuses holds up no other, and is given up 
 }
 
 TEST_CASE("a message at which a receiver hangs delays only itself") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     Webhook webhook([](const std::string& request) -> std::string {
         return request.find("\"Bad") == std::string::npos ? "200 OK\r\nContent-Length: 0" : "0";
@@ -554,7 +555,7 @@ TEST_CASE("a message at which a receiver hangs delays only itself") {
 }
 
 TEST_CASE("a receiver's Retry-After is honoured") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     std::atomic<int> requests{0};
     Webhook webhook([&](const std::string&) -> std::string {
@@ -573,7 +574,7 @@ TEST_CASE("a receiver's Retry-After is honoured") {
 }
 
 TEST_CASE("a redirect that keeps method and body is followed, and the token stays with its server") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto token = secret(folder, "token", "s3cret-token");
     Webhook target({200});
     std::string answer = "308 Permanent Redirect\r\nContent-Length: 0\r\nLocation: " + target.url();
@@ -599,7 +600,7 @@ TEST_CASE("a redirect that keeps method and body is followed, and the token stay
 }
 
 TEST_CASE("a mail server that refuses one address gets the mail for the other") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     SmtpServer server({"", false, "", "", "RCPT TO:<gone@example.org>"});
     notify::Config config;

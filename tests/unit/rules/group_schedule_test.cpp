@@ -10,6 +10,7 @@
 #include "collector/rules/manager.h"
 #include "common/config/reader.h"
 #include "tests/unit/rules/support.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 
@@ -92,7 +93,7 @@ struct Rules {
     }
     std::uint64_t evaluations(const std::string& name) const { return status(name).evaluations; }
 
-    TemporaryFolder folder;
+    test::TemporaryFolder folder;
     std::unique_ptr<storage::Store> store;
     BlockingStore data;
     promql::Engine engine;
@@ -158,7 +159,7 @@ TEST_CASE("a stop interrupts a slow template, and a later start evaluates again"
 }
 
 TEST_CASE("a template ends at the time limit of a query") {
-    TemporaryFolder folder;
+    test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     promql::EngineOptions options;
     options.timeout_ms = 100;

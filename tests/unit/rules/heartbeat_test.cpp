@@ -7,6 +7,7 @@
 #include "common/config/reader.h"
 #include "tests/unit/common/script_server.h"
 #include "tests/unit/rules/support.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using namespace std::chrono_literals;
@@ -89,7 +90,7 @@ struct Setup {
         return dispatcher->heartbeats() == before;
     }
 
-    TemporaryFolder folder;
+    test::TemporaryFolder folder;
     Counter expecting;
     Counter webhook;
     notify::Config config;

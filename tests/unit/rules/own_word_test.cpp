@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tests/unit/rules/rules_setup.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using rules::OwnWordFirst;
@@ -35,7 +36,7 @@ std::set<std::string> speakers(const storage::Queryable& data, const std::string
 }  // namespace
 
 TEST_CASE("rules see no other agent's word of a server whose own host reports on it") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     const OwnWordFirst data(*store, kLookbackMs);
     write(*store, "up", "web-02", "web-01", "mysql", 1);
@@ -76,7 +77,7 @@ TEST_CASE("rules see no other agent's word of a server whose own host reports on
 }
 
 TEST_CASE("another agent can neither end an alert about a server nor make one") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     const OwnWordFirst data(*store, kLookbackMs);
     const promql::Engine engine(data, promql::EngineOptions{});

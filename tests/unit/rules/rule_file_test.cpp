@@ -3,6 +3,7 @@
 #include <set>
 
 #include "tests/unit/rules/support.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 
@@ -130,7 +131,7 @@ TEST_CASE("a group has its own constant offset in the interval") {
 }
 
 TEST_CASE("checking files reports the errors of each, and missing files") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto good =
         folder.write("good.yml", "groups: [{name: a, rules: [{record: x, expr: up}, {record: y, expr: x}]}]");
     const auto bad = folder.write("bad.yml", "groups: [{name: a, rules: [{record: x, expr: 'up('}]}]");
@@ -164,7 +165,7 @@ TEST_CASE("a rule file whose form Prometheus refuses is refused") {
 }
 
 TEST_CASE("rules of one file that write the same series are reported without being an error") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto file = folder.write("a.yml", R"(groups:
   - name: g
     rules:
@@ -182,7 +183,7 @@ TEST_CASE("rules of one file that write the same series are reported without bei
 }
 
 TEST_CASE("a label that contains a value is reported without being an error") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto file = folder.write("a.yml", R"(groups:
   - name: g
     labels: { at: "{{ $value }}" }

@@ -12,6 +12,7 @@
 #include "collector/rules/manager.h"
 #include "common/config/reader.h"
 #include "tests/unit/rules/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing {
 
@@ -70,7 +71,7 @@ class RulesSetup {
         return out;
     }
 
-    TemporaryFolder folder;
+    test::TemporaryFolder folder;
     std::unique_ptr<storage::Store> store;
     std::unique_ptr<promql::Engine> engine;
     RecordingNotifier notifier;

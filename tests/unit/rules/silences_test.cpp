@@ -2,6 +2,7 @@
 
 #include "collector/notify/matchers.h"
 #include "tests/unit/rules/support.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using notify::Silence;
@@ -27,7 +28,7 @@ const Labels kWeb{{"alertname", "DiskSpaceLow"}, {"instance", "web-02"}};
 }  // namespace
 
 TEST_CASE("a silence lasts from its begin to its end, across a restart") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     auto store = openStore(folder.path("db"));
     std::string id;
     {
@@ -62,7 +63,7 @@ TEST_CASE("a silence lasts from its begin to its end, across a restart") {
 }
 
 TEST_CASE("a silence can be ended and replaced") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     Silences silences(*store);
     const auto id = silences.set(silence("instance=web-02", kNow, kNow + kMinute), kNow);
@@ -82,7 +83,7 @@ TEST_CASE("a silence can be ended and replaced") {
 }
 
 TEST_CASE("a silence that matches never, or everything, is refused") {
-    const TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const auto store = openStore(folder.path("db"));
     Silences silences(*store);
     for (const auto& wrong :

@@ -11,6 +11,7 @@
 #include "common/config/reader.h"
 #include "tests/unit/fixtures.h"
 #include "tests/unit/rules/support.h"
+#include "tests/unit/temporary_folder.h"
 
 using namespace lapwing;
 using rules::Template;
@@ -32,7 +33,7 @@ std::string expand(const std::string& text, const TemplateData& data = {}) {
 TEST_CASE("templates expand as Prometheus expands them") {
     // promtool confirms these expectations (tests/integration/rules).
     const std::string folder = test::fixturePath("rules/");
-    const TemporaryFolder temporary;
+    const test::TemporaryFolder temporary;
     const auto store = openStore(temporary.path("db"));
     const promql::Engine engine(*store, {});
     const TimestampMs at = 1'700'000'000'000;

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
@@ -34,8 +35,8 @@ std::string show(const Expected<std::vector<LoggedBatch>>& batches) {
 }
 
 TEST_CASE("the log is read in order of arrival, whole entries at a time") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     CHECK(show(store->readLog(0, 1000)).empty());
     CHECK(store->logEnd().seq == 0);
     mustAppend(*store, {{metric("a"), {{20, 1}}}});
@@ -57,8 +58,8 @@ TEST_CASE("the log is read in order of arrival, whole entries at a time") {
 }
 
 TEST_CASE("entries stay until every reader has passed them and they are in blocks") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     for (int i = 1; i <= 4; ++i) {
         mustAppend(*store, {{metric("a"), {{i, 1.0 * i}}}});
     }
@@ -69,7 +70,7 @@ TEST_CASE("entries stay until every reader has passed them and they are in block
 
     SECTION("over a restart, where they are not taken for new") {
         store.reset();
-        store = openStore(keepEverything(dir.file()));
+        store = openStore(keepEverything(dir.path("lapwing.db")));
         CHECK(store->logCursors() == std::map<std::string, std::uint64_t>{{"ahead", 3}, {"behind", 1}});
         CHECK(store->logEnd().seq == 4);
         CHECK(samplesOf(*store, named("a")) == "1:1 2:2 3:3 4:4");
@@ -99,14 +100,14 @@ TEST_CASE("entries stay until every reader has passed them and they are in block
         REQUIRE(store->putLogCursor("behind", 5));
         mustAppend(*store, {{metric("a"), {{5, 5}}}});
         store.reset();
-        store = openStore(keepEverything(dir.file()));
+        store = openStore(keepEverything(dir.path("lapwing.db")));
         CHECK(samplesOf(*store, named("a")) == "1:1 2:2 3:3 4:4 5:5");
     }
 }
 
 TEST_CASE("the number of a deleted series that the log names is not given to another") {
-    const TempDir dir;
-    auto options = keepEverything(dir.file());
+    const test::TemporaryFolder dir;
+    auto options = keepEverything(dir.path("lapwing.db"));
     options.retention_ms = 3'600'000;
     options.clock = [] { return TimestampMs{1'000'000'000}; };
     TimestampMs expiry = 1000;
@@ -126,8 +127,8 @@ TEST_CASE("the number of a deleted series that the log names is not given to ano
 }
 
 TEST_CASE("a reader beside writers sees every entry once, with its labels") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     REQUIRE(store->putLogCursor("reader", 0));
     constexpr int rounds = 300;
     std::vector<std::thread> writers;

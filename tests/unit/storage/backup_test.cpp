@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
@@ -80,14 +81,14 @@ void checkCopy(const std::string& path, std::int64_t acknowledged) {
 }
 
 TEST_CASE("a copy of a running collector's database has every acknowledged batch, complete") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     int pipe[2];
     REQUIRE(::pipe(pipe) == 0);
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
         ::close(pipe[0]);
-        appendForEver(dir.file(), pipe[1]);
+        appendForEver(dir.path("lapwing.db"), pipe[1]);
     }
     ::close(pipe[1]);
     std::atomic<std::int64_t> acknowledged{0};
@@ -106,8 +107,8 @@ TEST_CASE("a copy of a running collector's database has every acknowledged batch
             ::usleep(1000);
         }
         const std::int64_t before = acknowledged;
-        const auto target = dir.file("copy-" + std::to_string(copy));
-        const auto done = backup(dir.file(), target);
+        const auto target = dir.path("copy-" + std::to_string(copy));
+        const auto done = backup(dir.path("lapwing.db"), target);
         if (!done) {
             FAIL(done.error().message);
         }
@@ -119,65 +120,65 @@ TEST_CASE("a copy of a running collector's database has every acknowledged batch
     ::close(pipe[0]);
 
     // No process has it open now, and part of it is in the WAL only.
-    REQUIRE(std::filesystem::file_size(dir.file() + "-wal") > 0);
-    REQUIRE(backup(dir.file(), dir.file("after")));
-    checkCopy(dir.file("after"), acknowledged);
-    checkCopy(dir.file(), acknowledged);
+    REQUIRE(std::filesystem::file_size(dir.path("lapwing.db") + "-wal") > 0);
+    REQUIRE(backup(dir.path("lapwing.db"), dir.path("after")));
+    checkCopy(dir.path("after"), acknowledged);
+    checkCopy(dir.path("lapwing.db"), acknowledged);
 }
 
 TEST_CASE("a copy of a stopped collector's database leaves no other files") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     {
-        auto store = openStore(keepEverything(dir.file()));
+        auto store = openStore(keepEverything(dir.path("lapwing.db")));
         mustAppend(*store, {{kUp, {{1000, 1}}}});
         REQUIRE(store->putState("x", "y"));
     }
-    const auto before = contentOf(dir.file());
-    REQUIRE(backup(dir.file(), dir.file("copy")));
-    CHECK(contentOf(dir.file()) == before);
+    const auto before = contentOf(dir.path("lapwing.db"));
+    REQUIRE(backup(dir.path("lapwing.db"), dir.path("copy")));
+    CHECK(contentOf(dir.path("lapwing.db")) == before);
     for (const char* left : {"copy.unfinished", "copy-wal", "copy-shm", "copy-journal"}) {
-        CHECK_FALSE(std::filesystem::exists(dir.file(left)));
+        CHECK_FALSE(std::filesystem::exists(dir.path(left)));
     }
     struct stat status {};
-    REQUIRE(::stat(dir.file("copy").c_str(), &status) == 0);
+    REQUIRE(::stat(dir.path("copy").c_str(), &status) == 0);
     CHECK((status.st_mode & 0777 & ~0640U) == 0);
-    auto copy = openStore(keepEverything(dir.file("copy")));
+    auto copy = openStore(keepEverything(dir.path("copy")));
     CHECK(samplesOf(*copy, named("up")) == "1000:1");
     CHECK(copy->state("x").value() == "y");
 }
 
 TEST_CASE("a backup overwrites no file, and names a source that it cannot copy") {
-    const TempDir dir;
-    openStore(keepEverything(dir.file())).reset();
-    std::ofstream(dir.file("precious")) << "a letter";
-    auto done = backup(dir.file(), dir.file("precious"));
+    const test::TemporaryFolder dir;
+    openStore(keepEverything(dir.path("lapwing.db"))).reset();
+    std::ofstream(dir.path("precious")) << "a letter";
+    auto done = backup(dir.path("lapwing.db"), dir.path("precious"));
     REQUIRE(!done);
-    CHECK(done.error().message == dir.file("precious") + ": is there already, and was left as it is");
-    CHECK(contentOf(dir.file("precious")) == "a letter");
-    REQUIRE(::symlink("nowhere", dir.file("link").c_str()) == 0);
-    CHECK(backup(dir.file(), dir.file("link")).error().kind == ErrorKind::invalid);
+    CHECK(done.error().message == dir.path("precious") + ": is there already, and was left as it is");
+    CHECK(contentOf(dir.path("precious")) == "a letter");
+    REQUIRE(::symlink("nowhere", dir.path("link").c_str()) == 0);
+    CHECK(backup(dir.path("lapwing.db"), dir.path("link")).error().kind == ErrorKind::invalid);
 
     // SQLite would take them for those of the copy.
     for (const char* left : {"copy-wal", "copy-shm", "copy-journal"}) {
-        std::ofstream(dir.file(left)) << "old frames";
-        done = backup(dir.file(), dir.file("copy"));
+        std::ofstream(dir.path(left)) << "old frames";
+        done = backup(dir.path("lapwing.db"), dir.path("copy"));
         REQUIRE(!done);
-        CHECK(done.error().message == dir.file(left) + ": is there already, and was left as it is");
-        CHECK_FALSE(std::filesystem::exists(dir.file("copy")));
-        std::filesystem::remove(dir.file(left));
+        CHECK(done.error().message == dir.path(left) + ": is there already, and was left as it is");
+        CHECK_FALSE(std::filesystem::exists(dir.path("copy")));
+        std::filesystem::remove(dir.path(left));
     }
 
-    done = backup(dir.file("none"), dir.file("copy"));
+    done = backup(dir.path("none"), dir.path("copy"));
     REQUIRE(!done);
     CHECK(done.error().kind == ErrorKind::not_found);
-    done = backup(dir.file("precious"), dir.file("copy"));
+    done = backup(dir.path("precious"), dir.path("copy"));
     REQUIRE(!done);
     CHECK(done.error().message.find("is not a SQLite database") != std::string::npos);
-    done = backup(dir.file(), dir.file("missing/copy"));
+    done = backup(dir.path("lapwing.db"), dir.path("missing/copy"));
     REQUIRE(!done);
     CHECK(done.error().message.find("No such file or directory") != std::string::npos);
-    CHECK_FALSE(std::filesystem::exists(dir.file("none")));
-    CHECK_FALSE(std::filesystem::exists(dir.file("copy")));
+    CHECK_FALSE(std::filesystem::exists(dir.path("none")));
+    CHECK_FALSE(std::filesystem::exists(dir.path("copy")));
 }
 
 }  // namespace

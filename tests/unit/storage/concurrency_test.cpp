@@ -2,13 +2,14 @@
 #include <thread>
 
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
 
 TEST_CASE("writers, readers, compaction and retention run at the same time") {
-    const TempDir dir;
-    auto options = keepEverything(dir.file());
+    const test::TemporaryFolder dir;
+    auto options = keepEverything(dir.path("lapwing.db"));
     options.retention_ms = 86'400'000;
     options.clock = [] { return TimestampMs{1'700'000'000'000}; };
     auto store = openStore(options);

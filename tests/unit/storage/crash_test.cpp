@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
@@ -66,7 +67,7 @@ Labels labelsOf(int series, int generation) {
 }
 
 TEST_CASE("acknowledged batches survive kill -9 at any moment") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     std::mt19937 random(static_cast<unsigned>(::getpid()));
     std::map<std::int64_t, int> acknowledged;  // batch -> generation
     std::int64_t first = 1;
@@ -77,7 +78,7 @@ TEST_CASE("acknowledged batches survive kill -9 at any moment") {
         REQUIRE(child >= 0);
         if (child == 0) {
             ::close(pipe[0]);
-            appendForEver(dir.file(), first, generation, pipe[1]);
+            appendForEver(dir.path("lapwing.db"), first, generation, pipe[1]);
         }
         ::close(pipe[1]);
         std::thread killer([&random, child] {
@@ -101,7 +102,7 @@ TEST_CASE("acknowledged batches survive kill -9 at any moment") {
     }
     REQUIRE(acknowledged.size() > 20);
 
-    auto store = openStore(keepEverything(dir.file()));
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     for (int pass = 0; pass < 2; ++pass) {
         std::map<std::pair<std::string, TimestampMs>, double> found;
         for (const auto& one : mustSelect(*store, {}, 0, INT64_MAX)) {

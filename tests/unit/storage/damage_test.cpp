@@ -1,6 +1,7 @@
 #include <sqlite3.h>
 
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
@@ -40,9 +41,9 @@ std::string errorOf(const Store& store, const char* name, TimestampMs from = 0, 
 }
 
 TEST_CASE("only queries that need a damaged block fail, and they name it") {
-    const TempDir dir;
-    auto store = filled(dir.file());
-    sql(dir.file(), "UPDATE chunks SET data = x'00' WHERE id = 1");
+    const test::TemporaryFolder dir;
+    auto store = filled(dir.path("lapwing.db"));
+    sql(dir.path("lapwing.db"), "UPDATE chunks SET data = x'00' WHERE id = 1");
     CHECK(errorOf(*store, "x") == kFirstDamaged);
     CHECK(errorOf(*store, "x", kWindow).empty());
     CHECK(mustSelect(*store, named("x"), kWindow, INT64_MAX).at(0).samples.size() == 240);
@@ -50,9 +51,9 @@ TEST_CASE("only queries that need a damaged block fail, and they name it") {
 }
 
 TEST_CASE("new samples are stored beside a damaged block, and can be read") {
-    const TempDir dir;
-    auto store = filled(dir.file());
-    sql(dir.file(), "UPDATE chunks SET data = x'00' WHERE id = 1");
+    const test::TemporaryFolder dir;
+    auto store = filled(dir.path("lapwing.db"));
+    sql(dir.path("lapwing.db"), "UPDATE chunks SET data = x'00' WHERE id = 1");
     const auto late = mustAppend(*store, {{labelsOf("new", "a"), {{500, 1}, {kWindow, 2}}},
                                           {labelsOf("x", "a"), {{21'599'500, 5}}},
                                           {labelsOf("z", "b"), {{21'599'500, 5}}}});
@@ -68,7 +69,7 @@ TEST_CASE("new samples are stored beside a damaged block, and can be read") {
         CHECK(mustSelect(*store, named("z"), 0, INT64_MAX).at(0).samples.size() == 361);
         // All samples are in blocks: the log is short again.
         store.reset();
-        store = openStore(keepEverything(dir.file()));
+        store = openStore(keepEverything(dir.path("lapwing.db")));
     }
     // A deletion of the block's whole window deletes it too; other blocks stay.
     const auto part = store->deleteSeries({named("x")}, 1000, 2000);
@@ -81,16 +82,16 @@ TEST_CASE("new samples are stored beside a damaged block, and can be read") {
 }
 
 TEST_CASE("intact series of a block that was set aside can still be read") {
-    const TempDir dir;
-    auto store = filled(dir.file());
+    const test::TemporaryFolder dir;
+    auto store = filled(dir.path("lapwing.db"));
     // The last bytes are values of y.
-    sql(dir.file(),
+    sql(dir.path("lapwing.db"),
         "UPDATE chunks SET data = CAST(substr(data, 1, length(data) - 4) || x'a5a5a5a5' AS BLOB) WHERE id = "
         "1");
     CHECK(errorOf(*store, "y") == kFirstDamaged);
     CHECK(mustSelect(*store, named("x"), 0, INT64_MAX).at(0).samples.size() == 360);
     // A compaction that does not decode the damaged values leaves the block in place.
-    auto options = keepEverything(dir.file());
+    auto options = keepEverything(dir.path("lapwing.db"));
     store.reset();
     options.out_of_order_ms = 100 * kWindow;
     store = openStore(options);
@@ -108,15 +109,15 @@ TEST_CASE("intact series of a block that was set aside can still be read") {
 }
 
 TEST_CASE("retention deletes damaged blocks") {
-    const TempDir dir;
-    filled(dir.file()).reset();
-    auto options = keepEverything(dir.file());
+    const test::TemporaryFolder dir;
+    filled(dir.path("lapwing.db")).reset();
+    auto options = keepEverything(dir.path("lapwing.db"));
     options.retention_ms = 2 * kWindow;
     options.out_of_order_ms = 100 * kWindow;
     TimestampMs expiry = 2 * kWindow;
     options.expiry_clock = [&expiry] { return expiry; };
     auto store = openStore(options);
-    sql(dir.file(), "UPDATE chunks SET data = x'00' WHERE id = 1");
+    sql(dir.path("lapwing.db"), "UPDATE chunks SET data = x'00' WHERE id = 1");
     mustAppend(*store, {{labelsOf("x", "a"), {{500, 7}, {4 * kWindow, 8}}}});
     REQUIRE(store->compact());
     REQUIRE(store->stats().damaged_blocks == 1);

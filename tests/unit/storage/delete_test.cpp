@@ -1,4 +1,5 @@
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
@@ -36,8 +37,8 @@ std::string hoursOf(const Store& store, const char* name) {
 
 TEST_CASE("a range of time is deleted from blocks, the head and the log, durably") {
     const bool compacted = GENERATE(false, true);
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     fill(*store);
     if (compacted) {
         REQUIRE(store->compact());
@@ -49,13 +50,13 @@ TEST_CASE("a range of time is deleted from blocks, the head and the log, durably
         CHECK(hoursOf(*store, "m0") == "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20");
         CHECK(hoursOf(*store, "m4") == hoursOf(*store, "m0"));
         store.reset();
-        store = openStore(keepEverything(dir.file()));
+        store = openStore(keepEverything(dir.path("lapwing.db")));
     }
 }
 
 TEST_CASE("a series without any sample left is deleted, and may come again") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     fill(*store);
     REQUIRE(store->deleteSeries({named("m3")}, 0, INT64_MAX));
     for (int pass = 0; pass < 2; ++pass) {
@@ -64,7 +65,7 @@ TEST_CASE("a series without any sample left is deleted, and may come again") {
         CHECK(store->labelValues("__name__", {}, 0, INT64_MAX).value() ==
               std::vector<std::string>{"m0", "m1", "m2", "m4"});
         store.reset();
-        store = openStore(keepEverything(dir.file()));
+        store = openStore(keepEverything(dir.path("lapwing.db")));
     }
     // The out-of-order limit starts again.
     mustAppend(*store, {{labelsOf(3), {{2 * kHour, 2}}}});
@@ -78,8 +79,8 @@ TEST_CASE("a series without any sample left is deleted, and may come again") {
 }
 
 TEST_CASE("after samples of a wrong clock are deleted, samples of the right clock are accepted") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     fill(*store);
     mustAppend(*store, {{labelsOf(0), {{500 * kHour, 500}}}});
     CHECK(mustAppend(*store, {{labelsOf(0), {{21 * kHour, 21}}}}).refused == 1);
@@ -89,14 +90,14 @@ TEST_CASE("after samples of a wrong clock are deleted, samples of the right cloc
     REQUIRE(store->deleteSeries({named("m0")}, 21 * kHour, 21 * kHour));
     CHECK(mustAppend(*store, {{labelsOf(0), {{21 * kHour, 21}}}}).stored == 1);
     store.reset();
-    store = openStore(keepEverything(dir.file()));
+    store = openStore(keepEverything(dir.path("lapwing.db")));
     CHECK(hoursOf(*store, "m0") == "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21");
     CHECK(mustAppend(*store, {{labelsOf(0), {{19 * kHour, 7}}}}).refused == 1);
 }
 
 TEST_CASE("the beginning of a series can be deleted, a deletion that matches nothing changes nothing") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     fill(*store);
     REQUIRE(store->deleteSeries({named("m0")}, 0, 7 * kHour));
     CHECK(hoursOf(*store, "m0") == "8 9 10 11 12 13 14 15 16 17 18 19 20");
@@ -111,8 +112,8 @@ TEST_CASE("the beginning of a series can be deleted, a deletion that matches not
 }
 
 TEST_CASE("the room of deleted samples is used again or returned to the file system") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     const auto write = [&] {
         std::vector<Sample> samples;
         for (int i = 0; i < 150'000; ++i) {
@@ -126,19 +127,19 @@ TEST_CASE("the room of deleted samples is used again or returned to the file sys
     REQUIRE(store->deleteSeries({named("m0")}, 0, INT64_MAX));
     write();
     store.reset();
-    const auto full = std::filesystem::file_size(dir.file());
+    const auto full = std::filesystem::file_size(dir.path("lapwing.db"));
     for (int round = 0; round < 3; ++round) {
-        store = openStore(keepEverything(dir.file()));
+        store = openStore(keepEverything(dir.path("lapwing.db")));
         REQUIRE(store->deleteSeries({named("m0")}, 0, INT64_MAX));
         write();
         store.reset();
-        CHECK(std::filesystem::file_size(dir.file()) < full + full / 8);
+        CHECK(std::filesystem::file_size(dir.path("lapwing.db")) < full + full / 8);
     }
-    store = openStore(keepEverything(dir.file()));
+    store = openStore(keepEverything(dir.path("lapwing.db")));
     REQUIRE(store->deleteSeries({named("m0")}, 0, INT64_MAX));
     CHECK(hoursOf(*store, "m1") == "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20");
     store.reset();
-    CHECK(std::filesystem::file_size(dir.file()) < full / 2);
+    CHECK(std::filesystem::file_size(dir.path("lapwing.db")) < full / 2);
 }
 
 }  // namespace

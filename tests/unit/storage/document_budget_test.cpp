@@ -2,6 +2,7 @@
 
 #include "collector/storage/store.h"
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
@@ -31,8 +32,8 @@ bool has(const Store& store, const std::string& digest) {
 }  // namespace
 
 TEST_CASE("beyond its budget a sender loses its own oldest documents, and nobody else does") {
-    const TempDir directory;
-    auto options = keepEverything(directory.file());
+    const test::TemporaryFolder directory;
+    auto options = keepEverything(directory.path("lapwing.db"));
     options.limits.agent_document_bytes = 1'000'000;
     auto store = openStore(options);
     REQUIRE(store->putDocument(of("web-02", "other", 1)));
@@ -50,8 +51,8 @@ TEST_CASE("beyond its budget a sender loses its own oldest documents, and nobody
 }
 
 TEST_CASE("a document that an active series names stays, and a document without room is refused") {
-    const TempDir directory;
-    auto options = keepEverything(directory.file());
+    const test::TemporaryFolder directory;
+    auto options = keepEverything(directory.path("lapwing.db"));
     options.limits.agent_document_bytes = 1'000'000;
     auto store = openStore(options);
     const TimestampMs now = options.clock();
@@ -72,8 +73,8 @@ TEST_CASE("a document that an active series names stays, and a document without 
 }
 
 TEST_CASE("the budget counts what was stored before a restart, and what is deleted frees it") {
-    const TempDir directory;
-    auto options = keepEverything(directory.file());
+    const test::TemporaryFolder directory;
+    auto options = keepEverything(directory.path("lapwing.db"));
     {
         auto store = openStore(options);
         REQUIRE(store->putDocument(of("web-01", "d0", 10)));
@@ -90,8 +91,8 @@ TEST_CASE("the budget counts what was stored before a restart, and what is delet
 }
 
 TEST_CASE("documents take at most a quarter of the size of the retention, in equal shares") {
-    const TempDir directory;
-    auto options = keepEverything(directory.file());
+    const test::TemporaryFolder directory;
+    auto options = keepEverything(directory.path("lapwing.db"));
     options.retention_bytes = 64 << 20;
     auto store = openStore(options);
     for (int i = 0; i < 40; ++i) {

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
@@ -56,8 +57,8 @@ void fill(const std::string& path) {
 }
 
 TEST_CASE("a foreign file is refused and left as it is") {
-    const TempDir dir;
-    const auto path = dir.file();
+    const test::TemporaryFolder dir;
+    const auto path = dir.path("lapwing.db");
     write(path, "These are my notes.\n");
     checkRefused(path, "is not a SQLite database");
     write(path, std::string(100'000, '\0'));
@@ -74,27 +75,27 @@ TEST_CASE("a foreign file is refused and left as it is") {
 }
 
 TEST_CASE("a file of a newer version is refused and left as it is") {
-    const TempDir dir;
-    fill(dir.file());
-    sql(dir.file(), ("PRAGMA user_version=" + std::to_string(kSchemaVersion + 1)).c_str());
-    checkRefused(dir.file(), "was written by a newer version of Lapwing");
+    const test::TemporaryFolder dir;
+    fill(dir.path("lapwing.db"));
+    sql(dir.path("lapwing.db"), ("PRAGMA user_version=" + std::to_string(kSchemaVersion + 1)).c_str());
+    checkRefused(dir.path("lapwing.db"), "was written by a newer version of Lapwing");
 }
 
 TEST_CASE("a file that is cut short is refused and left as it is") {
-    const TempDir dir;
-    fill(dir.file());
-    const auto whole = contentOf(dir.file());
+    const test::TemporaryFolder dir;
+    fill(dir.path("lapwing.db"));
+    const auto whole = contentOf(dir.path("lapwing.db"));
     for (const std::size_t length :
          {std::size_t{50}, std::size_t{100}, std::size_t{4096}, whole.size() - 1}) {
-        write(dir.file(), whole.substr(0, length));
-        checkRefused(dir.file(), "");
+        write(dir.path("lapwing.db"), whole.substr(0, length));
+        checkRefused(dir.path("lapwing.db"), "");
     }
 }
 
 TEST_CASE("a damaged file is refused and left as it is") {
-    const TempDir dir;
-    fill(dir.file());
-    const auto whole = contentOf(dir.file());
+    const test::TemporaryFolder dir;
+    fill(dir.path("lapwing.db"));
+    const auto whole = contentOf(dir.path("lapwing.db"));
     REQUIRE(whole.size() > 5 * 4096);
     const auto everything = [](const Store& store) {
         std::string out;
@@ -110,7 +111,7 @@ TEST_CASE("a damaged file is refused and left as it is") {
         }
         return out;
     };
-    const auto wanted = everything(*openStore(keepEverything(dir.file())));
+    const auto wanted = everything(*openStore(keepEverything(dir.path("lapwing.db"))));
     std::size_t refused = 0;
     std::size_t reported = 0;
     for (std::size_t half = 0; half < whole.size() / 2048; ++half) {
@@ -120,10 +121,10 @@ TEST_CASE("a damaged file is refused and left as it is") {
         for (std::size_t i = 0; i < 64; ++i) {
             bad[start + i] = static_cast<char>(0xa5);
         }
-        write(dir.file(), bad);
-        std::filesystem::remove(dir.file() + "-wal");
-        std::filesystem::remove(dir.file() + "-shm");
-        const auto store = Store::open(keepEverything(dir.file()));
+        write(dir.path("lapwing.db"), bad);
+        std::filesystem::remove(dir.path("lapwing.db") + "-wal");
+        std::filesystem::remove(dir.path("lapwing.db") + "-shm");
+        const auto store = Store::open(keepEverything(dir.path("lapwing.db")));
         if (store) {
             // A read finds damage inside a block by its checksum. An unused page may hold anything.
             const auto read = everything(**store);
@@ -132,19 +133,19 @@ TEST_CASE("a damaged file is refused and left as it is") {
             reported += damaged ? 1 : 0;
         } else {
             ++refused;
-            CHECK(contentOf(dir.file()) == bad);
+            CHECK(contentOf(dir.path("lapwing.db")) == bad);
         }
     }
     CHECK(refused >= 6);
     CHECK(reported >= 1);
-    write(dir.file(), whole);
-    CHECK(everything(*openStore(keepEverything(dir.file()))) == wanted);
+    write(dir.path("lapwing.db"), whole);
+    CHECK(everything(*openStore(keepEverything(dir.path("lapwing.db")))) == wanted);
 }
 
 TEST_CASE("a log that names an unknown series is refused and left as it is") {
     for (const char* which : {"min", "max"}) {
-        const TempDir dir;
-        const auto path = dir.file();
+        const test::TemporaryFolder dir;
+        const auto path = dir.path("lapwing.db");
         {
             auto store = openStore(keepEverything(path));
             mustAppend(*store, {{kUp, {{1000, 1}}}, {Labels{{"__name__", "other"}}, {{1000, 2}}}});
@@ -156,8 +157,8 @@ TEST_CASE("a log that names an unknown series is refused and left as it is") {
 }
 
 TEST_CASE("the error for an unusable path says why") {
-    const TempDir dir;
-    auto store = Store::open(keepEverything(dir.file("missing/lapwing.db")));
+    const test::TemporaryFolder dir;
+    auto store = Store::open(keepEverything(dir.path("missing/lapwing.db")));
     REQUIRE(!store);
     CHECK(store.error().message.find("No such file or directory") != std::string::npos);
     store = Store::open(keepEverything(""));
@@ -166,41 +167,41 @@ TEST_CASE("the error for an unusable path says why") {
 }
 
 TEST_CASE("one file belongs to one process") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
-    const auto second = Store::open(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
+    const auto second = Store::open(keepEverything(dir.path("lapwing.db")));
     REQUIRE(!second);
-    CHECK(second.error().message == dir.file() + ": is in use by another process");
+    CHECK(second.error().message == dir.path("lapwing.db") + ": is in use by another process");
     mustAppend(*store, {{kUp, {{1000, 1}}}});
     store.reset();
-    CHECK(samplesOf(*openStore(keepEverything(dir.file())), named("up")) == "1000:1");
+    CHECK(samplesOf(*openStore(keepEverything(dir.path("lapwing.db"))), named("up")) == "1000:1");
 }
 
 TEST_CASE("an empty file becomes a new database, a stray WAL is not replayed into it") {
-    const TempDir dir;
-    write(dir.file(), "");
-    CHECK(samplesOf(*openStore(keepEverything(dir.file())), named("up")) == "none");
-    std::filesystem::remove(dir.file());
-    write(dir.file() + "-wal", "the log of a database that was removed");
-    const auto store = Store::open(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    write(dir.path("lapwing.db"), "");
+    CHECK(samplesOf(*openStore(keepEverything(dir.path("lapwing.db"))), named("up")) == "none");
+    std::filesystem::remove(dir.path("lapwing.db"));
+    write(dir.path("lapwing.db") + "-wal", "the log of a database that was removed");
+    const auto store = Store::open(keepEverything(dir.path("lapwing.db")));
     REQUIRE(!store);
     CHECK(store.error().message.find("belongs to a database that is gone") != std::string::npos);
-    CHECK(contentOf(dir.file() + "-wal") == "the log of a database that was removed");
+    CHECK(contentOf(dir.path("lapwing.db") + "-wal") == "the log of a database that was removed");
 }
 
 TEST_CASE("the file carries its identity") {
-    const TempDir dir;
-    openStore(keepEverything(dir.file())).reset();
-    const auto content = contentOf(dir.file());
+    const test::TemporaryFolder dir;
+    openStore(keepEverything(dir.path("lapwing.db"))).reset();
+    const auto content = contentOf(dir.path("lapwing.db"));
     CHECK(content.substr(68, 4) == "LAPW");
     CHECK(content[63] == kSchemaVersion);
-    CHECK((std::filesystem::status(dir.file()).permissions() & std::filesystem::perms::others_all) ==
-          std::filesystem::perms::none);
+    CHECK((std::filesystem::status(dir.path("lapwing.db")).permissions() &
+           std::filesystem::perms::others_all) == std::filesystem::perms::none);
 }
 
 TEST_CASE("when the database cannot grow writes are unavailable, reads go on, and it recovers") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     mustAppend(*store, {{kUp, {{1000, 1}}}});
     REQUIRE(store->limitPages(1));
     std::vector<TimeSeries> large;
@@ -223,15 +224,15 @@ TEST_CASE("when the database cannot grow writes are unavailable, reads go on, an
     CHECK(mustAppend(*store, large).stored == 2000);
     CHECK(mustAppend(*store, large).duplicates == 2000);
     store.reset();
-    store = openStore(keepEverything(dir.file()));
+    store = openStore(keepEverything(dir.path("lapwing.db")));
     CHECK(store->stats().series == 2001);
     CHECK(mustSelect(*store, {}, 0, 5000).size() == 2001);
 }
 
 TEST_CASE("a disk that is really full: writes are unavailable, reads go on, it recovers", "[root]") {
     test::needRoot();
-    const TempDir dir;
-    const auto disk = dir.file("disk");
+    const test::TemporaryFolder dir;
+    const auto disk = dir.path("disk");
     std::filesystem::create_directory(disk);
     if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=2m") != 0) {
         test::skip("this machine does not allow mounts");

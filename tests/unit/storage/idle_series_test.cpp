@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
@@ -44,8 +45,8 @@ void passHour(SqliteStore& store, const std::vector<std::string>& alive) {
 }
 
 TEST_CASE("a series without samples for an hour leaves memory, and queries still find it") {
-    const TempDir dir;
-    auto store = openStore(withClock(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(withClock(dir.path("lapwing.db")));
     const auto start = now.load();
     mustAppend(*store, {one("dead", "a", 7), one("dead", "b", 8), one("alive", "x")});
     REQUIRE(store->compact());
@@ -71,13 +72,13 @@ TEST_CASE("a series without samples for an hour leaves memory, and queries still
         CHECK(store->labelValues("__name__", {}, start + 1, INT64_MAX).value() ==
               std::vector<std::string>{"alive"});
         store.reset();
-        store = openStore(withClock(dir.file()));
+        store = openStore(withClock(dir.path("lapwing.db")));
     }
 }
 
 TEST_CASE("an archived series that comes back is the same series") {
-    const TempDir dir;
-    auto store = openStore(withClock(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(withClock(dir.path("lapwing.db")));
     const auto start = now.load();
     const auto series = one("back", "a");
     mustAppend(*store, {series, one("alive", "x")});
@@ -101,14 +102,14 @@ TEST_CASE("an archived series that comes back is the same series") {
     }
     SECTION("after kill -9, when only the log knows that it is back") {}
     store.reset();
-    store = openStore(withClock(dir.file()));
+    store = openStore(withClock(dir.path("lapwing.db")));
     CHECK(samplesOf(*store, named("back")) == all);
     CHECK(store->stats().series == 2);
 }
 
 TEST_CASE("a known series that was archived comes without labels, and is asked for them") {
-    const TempDir dir;
-    auto store = openStore(withClock(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(withClock(dir.path("lapwing.db")));
     const auto series = one("known", "a");
     std::vector<BatchSeries> batch{{0, &series.labels, series.samples}};
     REQUIRE(store->append(batch, "web-01"));
@@ -123,8 +124,8 @@ TEST_CASE("a known series that was archived comes without labels, and is asked f
 }
 
 TEST_CASE("readers of the log get the labels of archived series") {
-    const TempDir dir;
-    auto store = openStore(withClock(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(withClock(dir.path("lapwing.db")));
     REQUIRE(store->putLogCursor("mimir", 0));
     mustAppend(*store, {one("dead", "a")});
     passHour(*store, {});
@@ -139,8 +140,8 @@ TEST_CASE("readers of the log get the labels of archived series") {
 }
 
 TEST_CASE("archived series are deleted on request, and expire") {
-    const TempDir dir;
-    auto options = withClock(dir.file());
+    const test::TemporaryFolder dir;
+    auto options = withClock(dir.path("lapwing.db"));
     options.retention_ms = 2 * kDay;
     auto store = openStore(options);
     const auto start = now.load();
@@ -172,8 +173,8 @@ TEST_CASE("archived series are deleted on request, and expire") {
 }
 
 TEST_CASE("no query misses a series that is archived or comes back at the moment") {
-    const TempDir dir;
-    auto store = openStore(withClock(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(withClock(dir.path("lapwing.db")));
     constexpr std::size_t count = 50;
     const auto batch = [] {
         std::vector<TimeSeries> out;
@@ -208,8 +209,8 @@ TEST_CASE("no query misses a series that is archived or comes back at the moment
 }
 
 TEST_CASE("a host with churn of 18,000 series a day leaves room to others for ever") {
-    const TempDir dir;
-    auto options = withClock(dir.file());
+    const test::TemporaryFolder dir;
+    auto options = withClock(dir.path("lapwing.db"));
     options.retention_ms = 10 * kDay;
     options.limits.series = 5000;
     options.limits.agent_series = 4000;

@@ -1,12 +1,13 @@
 #include "collector/ingest/metadata_book.h"
 
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::ingest {
 namespace {
 
 using storage::openStore;
-using storage::TempDir;
+using test::TemporaryFolder;
 
 const MetricMetadata kUp{"up", "gauge", "1 if it is up.", ""};
 
@@ -24,16 +25,16 @@ double metric(const MetadataBook& book, const std::string& name) {
 }
 
 TEST_CASE("metadata survives a restart") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     {
-        auto store = openStore(storage::keepEverything(dir.file()));
+        auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
         MetadataBook book(*store);
         REQUIRE(book.load());
         CHECK(book.list().empty());
         book.note({kUp, {"x", "counter", "", "seconds"}, kUp});
         REQUIRE(book.save());
     }
-    auto store = openStore(storage::keepEverything(dir.file()));
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     MetadataBook book(*store);
     REQUIRE(book.load());
     CHECK(book.list().size() == 2);
@@ -43,8 +44,8 @@ TEST_CASE("metadata survives a restart") {
 }
 
 TEST_CASE("the newest four of differing statements are kept") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     MetadataBook book(*store);
     for (int i = 0; i < 6; ++i) {
         book.note({{"up", "gauge", std::to_string(i), ""}});
@@ -56,8 +57,8 @@ TEST_CASE("the newest four of differing statements are kept") {
 }
 
 TEST_CASE("metadata is bounded, and dropped metadata is counted") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     MetadataBook book(*store);
     const std::string help(4000, 'x');
     for (int i = 0; i < 2000; ++i) {
@@ -72,8 +73,8 @@ TEST_CASE("metadata is bounded, and dropped metadata is counted") {
 }
 
 TEST_CASE("saved metadata that cannot be read is an error, and an empty book") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     REQUIRE(store->putState("metric_metadata", "damaged"));
     MetadataBook book(*store);
     CHECK_FALSE(book.load());

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
@@ -34,12 +35,12 @@ std::vector<const char*> withNext(const char* next) {
 }
 
 TEST_CASE("a file of version 1 as it was first written opens with its content") {
-    const TempDir dir;
-    fill(dir.file());
-    const auto old = dir.file("old.db");
+    const test::TemporaryFolder dir;
+    fill(dir.path("lapwing.db"));
+    const auto old = dir.path("old.db");
     {
         // The tables of version 1, created without today's schema, and the rows of a real store.
-        auto opened = Connection::open(dir.file(), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+        auto opened = Connection::open(dir.path("lapwing.db"), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
         REQUIRE(opened);
         auto& db = *opened;
         REQUIRE(db.exec(("ATTACH '" + old + "' AS old").c_str()));
@@ -70,10 +71,10 @@ TEST_CASE("a file of version 1 as it was first written opens with its content") 
 }
 
 TEST_CASE("a migration changes everything or nothing") {
-    const TempDir dir;
-    fill(dir.file());
+    const test::TemporaryFolder dir;
+    fill(dir.path("lapwing.db"));
     {
-        auto db = openRaw(dir.file());
+        auto db = openRaw(dir.path("lapwing.db"));
         const auto broken =
             withNext("ALTER TABLE log ADD COLUMN extra INTEGER; INSERT INTO nowhere VALUES(1)");
         const auto failed = migrate(db, broken);
@@ -82,9 +83,10 @@ TEST_CASE("a migration changes everything or nothing") {
         CHECK(db.integer("PRAGMA user_version").value() == kSchemaVersion);
         CHECK_FALSE(db.prepare("SELECT extra FROM log"));
     }
-    CHECK(samplesOf(*openStore(keepEverything(dir.file())), named("up")) == "1000:1 2000:2 3000:3");
+    CHECK(samplesOf(*openStore(keepEverything(dir.path("lapwing.db"))), named("up")) ==
+          "1000:1 2000:2 3000:3");
     {
-        auto db = openRaw(dir.file());
+        auto db = openRaw(dir.path("lapwing.db"));
         const auto next = withNext("ALTER TABLE log ADD COLUMN extra INTEGER NOT NULL DEFAULT 7");
         REQUIRE(migrate(db, next));
         CHECK(db.integer("PRAGMA user_version").value() == kSchemaVersion + 1);
@@ -92,18 +94,18 @@ TEST_CASE("a migration changes everything or nothing") {
         REQUIRE(migrate(db, next));
     }
     // This program leaves a file of a newer version alone.
-    const auto store = Store::open(keepEverything(dir.file()));
+    const auto store = Store::open(keepEverything(dir.path("lapwing.db")));
     REQUIRE(!store);
     CHECK(store.error().message.find("newer version") != std::string::npos);
 }
 
 TEST_CASE("kill -9 in the middle of a migration leaves the old version whole") {
-    const TempDir dir;
-    fill(dir.file());
+    const test::TemporaryFolder dir;
+    fill(dir.path("lapwing.db"));
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
-        auto db = Connection::open(dir.file(), SQLITE_OPEN_READWRITE);
+        auto db = Connection::open(dir.path("lapwing.db"), SQLITE_OPEN_READWRITE);
         const auto die = [](sqlite3_context*, int, sqlite3_value**) { ::kill(::getpid(), SIGKILL); };
         sqlite3_create_function(db->get(), "die", 0, SQLITE_UTF8, nullptr, die, nullptr, nullptr);
         // Enough to spill from the page cache into the WAL before the end.
@@ -118,10 +120,10 @@ TEST_CASE("kill -9 in the middle of a migration leaves the old version whole") {
     int status = 0;
     REQUIRE(::waitpid(child, &status, 0) == child);
     REQUIRE(WIFSIGNALED(status));
-    auto store = openStore(keepEverything(dir.file()));
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     CHECK(samplesOf(*store, named("up")) == "1000:1 2000:2 3000:3");
     store.reset();
-    auto db = openRaw(dir.file());
+    auto db = openRaw(dir.path("lapwing.db"));
     CHECK(db.integer("PRAGMA user_version").value() == kSchemaVersion);
     CHECK_FALSE(db.prepare("SELECT data FROM padding"));
 }

@@ -8,6 +8,7 @@
 #include "common/model/documents.h"
 #include "common/model/remote_write.h"
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::ingest {
 namespace {
@@ -16,7 +17,7 @@ using storage::mustSelect;
 using storage::openStore;
 using storage::samplesOf;
 using storage::SqliteStore;
-using storage::TempDir;
+using test::TemporaryFolder;
 
 TimestampMs fixedClock() {
     return 1'000'000;
@@ -85,8 +86,8 @@ class BrokenStore : public storage::Store {
 };
 
 TEST_CASE("a write is 204, carries its agent, and a repetition is 204 too") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     Receiver receiver(*store, {}, fixedClock);
     const auto body = encodeRemoteWrite({{kUp, {{1000, 1}, {2000, 0}}}});
     REQUIRE(!receiver.checkWrite(headOf("web-01", body.size())));
@@ -108,8 +109,8 @@ TEST_CASE("a write is 204, carries its agent, and a repetition is 204 too") {
 }
 
 TEST_CASE("local ingest keeps the labels as they are") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     Receiver receiver(*store, {}, fixedClock);
     Labels claimed = kUp;
     claimed.set("agent", "web-09");
@@ -119,8 +120,8 @@ TEST_CASE("local ingest keeps the labels as they are") {
 }
 
 TEST_CASE("known labels mean the same series, for the same agent only") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     Receiver receiver(*store, {}, fixedClock);
     for (int i = 1; i <= 3; ++i) {
         for (const char* agent : {"web-01", "web-02"}) {
@@ -145,8 +146,8 @@ TEST_CASE("known labels mean the same series, for the same agent only") {
 }
 
 TEST_CASE("a known series that has been deleted is created again") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     Receiver receiver(*store, {}, fixedClock);
     const Labels other{{"__name__", "other"}};
     REQUIRE(receiver.write(headOf("a"), encodeRemoteWrite({{kUp, {{1, 1}}}, {other, {{1, 1}}}})).stored == 2);
@@ -161,8 +162,8 @@ TEST_CASE("a known series that has been deleted is created again") {
 }
 
 TEST_CASE("series beyond the number of remembered ones are stored too") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     Limits limits;
     limits.known_series = 10;
     Receiver receiver(*store, limits, fixedClock);
@@ -177,8 +178,8 @@ TEST_CASE("series beyond the number of remembered ones are stored too") {
 }
 
 TEST_CASE("what only another host can know is refused and counted, the rest of the batch is stored") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     Receiver receiver(*store, {}, fixedClock);
     const Labels own{{"__name__", "up"}, {"instance", "web-02"}, {"job", "node"}};
     const Labels observed{{"__name__", "haproxy_up"}, {"instance", "lb-01"}, {"job", "haproxy"}};
@@ -204,8 +205,8 @@ TEST_CASE("what only another host can know is refused and counted, the rest of t
 }
 
 TEST_CASE("a series that claims another agent is 403 and nothing is stored") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     Receiver receiver(*store, {}, fixedClock);
     Labels own = kUp;
     own.set("agent", "web-01");
@@ -268,8 +269,8 @@ TEST_CASE("a body that does not decode is 400, and a body that declares too many
 }
 
 TEST_CASE("refused samples are counted and the first is named, the others are stored") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     Receiver receiver(*store, {}, fixedClock);
     CHECK(receiver.write(headOf("a"), encodeRemoteWrite({{kUp, {{1000, 1}}}})).status == 204);
     const Labels nameless{{"job", "node"}};
@@ -303,8 +304,8 @@ TEST_CASE("refused samples are counted and the first is named, the others are st
 }
 
 TEST_CASE("a native histogram is refused and counted") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     Receiver receiver(*store, {}, fixedClock);
     // WriteRequest{timeseries{labels{__name__ up}, samples{1 at 1}, histograms{}, exemplars{}}}
     const std::string series = std::string("\x0a\x0e\x0a\x08__name__\x12\x02up", 16) +
@@ -338,8 +339,8 @@ TEST_CASE("a store that cannot write now is 503 with a time to try again, a brok
 }
 
 TEST_CASE("an agent that exceeds its rate is 429 until its debt is paid, others are not") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     Limits limits;
     limits.samples_per_second = 1;
     limits.burst_seconds = 10;
@@ -386,8 +387,8 @@ TEST_CASE("requests in flight are limited for each agent and in total") {
 }
 
 TEST_CASE("a document is stored under its SHA-256") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     Receiver receiver(*store, {}, fixedClock);
     REQUIRE(!receiver.checkDocument(headOf("web-01"), "ruleset"));
     const auto answer = receiver.putDocument("web-01", "ruleset", "abc");
@@ -460,8 +461,8 @@ TEST_CASE("a part of a document does not cost the other parts before all are the
 }
 
 TEST_CASE("a large document comes packed, or packed and in parts") {
-    const TempDir dir;
-    auto store = openStore(storage::keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(storage::keepEverything(dir.path("lapwing.db")));
     Receiver receiver(*store, {}, fixedClock);
     std::string whole;
     std::uint64_t random = 1;

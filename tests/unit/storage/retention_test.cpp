@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
@@ -23,9 +24,9 @@ const Labels kOld{{"__name__", "old"}, {"agent", "gone"}, {"digest", "aa"}};
 const Labels kLive{{"__name__", "live"}, {"agent", "web-01"}, {"digest", "bb"}};
 
 TEST_CASE("retention counts from the expiry clock, and tells what it deletes") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     clock_now = 10'000 * kHour;  // a year ahead
-    auto options = withRetention(dir.file(), 10);
+    auto options = withRetention(dir.path("lapwing.db"), 10);
     TimestampMs expiry = 100 * kHour;
     options.expiry_clock = [&expiry] { return expiry; };
     auto store = openStore(options);
@@ -46,9 +47,9 @@ TEST_CASE("retention counts from the expiry clock, and tells what it deletes") {
 }
 
 TEST_CASE("samples before the retention time are refused and make no series") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     clock_now = 100 * kHour;
-    auto store = openStore(withRetention(dir.file(), 10));
+    auto store = openStore(withRetention(dir.path("lapwing.db"), 10));
     const auto append = [&](const Labels& labels, std::vector<Sample> samples) {
         const auto result = store->append({{labels, std::move(samples)}});
         REQUIRE(result.has_value());
@@ -73,9 +74,9 @@ TEST_CASE("samples before the retention time are refused and make no series") {
 }
 
 TEST_CASE("windows, series and documents past their retention are deleted") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     clock_now = 55 * kHour;
-    auto store = openStore(withRetention(dir.file(), 10));
+    auto store = openStore(withRetention(dir.path("lapwing.db"), 10));
     std::vector<Sample> samples;
     for (int h = 50; h <= 100; ++h) {
         samples.push_back({h * kHour, static_cast<double>(h)});
@@ -90,7 +91,7 @@ TEST_CASE("windows, series and documents past their retention are deleted") {
     REQUIRE(store->expire());
     CHECK(store->stats().series == 2);
     store.reset();
-    store = openStore(withRetention(dir.file(), 10));
+    store = openStore(withRetention(dir.path("lapwing.db"), 10));
     CHECK(store->stats().series == 2);
 
     REQUIRE(store->compact());
@@ -108,7 +109,7 @@ TEST_CASE("windows, series and documents past their retention are deleted") {
     CHECK(store->document("cc").value());
 
     store.reset();
-    store = openStore(withRetention(dir.file(), 10));
+    store = openStore(withRetention(dir.path("lapwing.db"), 10));
     CHECK(store->stats().series == 1);
     // The series may come back, and new series may be created.
     mustAppend(*store, {{kOld, {{100 * kHour, 7}}}, {Labels{{"__name__", "new"}}, {{100 * kHour, 8}}}});
@@ -124,9 +125,9 @@ TEST_CASE("windows, series and documents past their retention are deleted") {
 }
 
 TEST_CASE("without a retention everything stays") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     clock_now = 1'000'000 * kHour;
-    auto store = openStore(withRetention(dir.file(), 0));
+    auto store = openStore(withRetention(dir.path("lapwing.db"), 0));
     mustAppend(*store, {{kOld, {{0, 1}}}});
     REQUIRE(store->compact());
     REQUIRE(store->expire());
@@ -151,14 +152,14 @@ void fillHours(SqliteStore& store, int from, int to) {
 
 TEST_CASE("retention by size deletes the oldest windows, never the newest, and the file fits") {
     constexpr std::int64_t size = 4 << 20;
-    const TempDir dir;
-    auto options = withRetention(dir.file(), 0);
+    const test::TemporaryFolder dir;
+    auto options = withRetention(dir.path("lapwing.db"), 0);
     options.retention_bytes = size;
     auto store = openStore(options);
     mustAppend(*store, {{kOld, {{0, 1}}}});
     fillHours(*store, 0, 40);
     store.reset();
-    const auto unlimited = std::filesystem::file_size(dir.file());
+    const auto unlimited = std::filesystem::file_size(dir.path("lapwing.db"));
     REQUIRE(unlimited > 2 * size);
 
     store = openStore(options);
@@ -178,7 +179,7 @@ TEST_CASE("retention by size deletes the oldest windows, never the newest, and t
     }
     CHECK(left == 40 * 3600 * 10 - (stats.size_dropped_samples - 1));
     store.reset();
-    const auto limited = std::filesystem::file_size(dir.file());
+    const auto limited = std::filesystem::file_size(dir.path("lapwing.db"));
     CHECK(limited <= size);
     CHECK(limited > size / 2);
 
@@ -208,8 +209,8 @@ struct SmallDisk {
 };
 
 TEST_CASE("retention by size works on a disk that is full", "[root]") {
-    const TempDir dir;
-    const SmallDisk small(dir.file("disk"));
+    const test::TemporaryFolder dir;
+    const SmallDisk small(dir.path("disk"));
     const auto& disk = small.path;
     if (!small.mounted) {
         test::skip("it needs root to mount a small file system");

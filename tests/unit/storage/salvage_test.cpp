@@ -14,6 +14,7 @@
 #include "common/damaged_database.h"
 #include "common/digest.h"
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
@@ -199,9 +200,9 @@ void damage(std::string& file, std::size_t page, int how, std::mt19937& random) 
 }
 
 TEST_CASE("whatever page is damaged, the store starts with everything readable") {
-    const TempDir dir;
-    const auto path = dir.file("data/lapwing.db");
-    std::filesystem::create_directory(dir.file("data"));
+    const test::TemporaryFolder dir;
+    const auto path = dir.path("data/lapwing.db");
+    std::filesystem::create_directory(dir.path("data"));
     const auto whole = closedImage(path, filled(path));
     const auto wanted = contentOf(*salvaged(path));
     REQUIRE(wanted.size() > 300);
@@ -247,9 +248,9 @@ TEST_CASE("whatever page is damaged, the store starts with everything readable")
 }
 
 TEST_CASE("sixteen flipped bytes in three pages do not keep the store from starting") {
-    const TempDir dir;
-    const auto path = dir.file("data/lapwing.db");
-    std::filesystem::create_directory(dir.file("data"));
+    const test::TemporaryFolder dir;
+    const auto path = dir.path("data/lapwing.db");
+    std::filesystem::create_directory(dir.path("data"));
     const auto whole = closedImage(path, filled(path));
     const auto wanted = contentOf(*salvaged(path));
     std::mt19937 random(3);
@@ -266,9 +267,9 @@ TEST_CASE("sixteen flipped bytes in three pages do not keep the store from start
 }
 
 TEST_CASE("commits behind a damaged frame of the write-ahead log are kept") {
-    const TempDir dir;
-    const auto path = dir.file("data/lapwing.db");
-    std::filesystem::create_directory(dir.file("data"));
+    const test::TemporaryFolder dir;
+    const auto path = dir.path("data/lapwing.db");
+    std::filesystem::create_directory(dir.path("data"));
     const auto image = filled(path);
     REQUIRE(image.wal.size() > 20 * (kPage + 24));
     put(path, image);
@@ -304,9 +305,9 @@ TEST_CASE("commits behind a damaged frame of the write-ahead log are kept") {
 }
 
 TEST_CASE("a file that is cut short loses its end only") {
-    const TempDir dir;
-    const auto path = dir.file("data/lapwing.db");
-    std::filesystem::create_directory(dir.file("data"));
+    const test::TemporaryFolder dir;
+    const auto path = dir.path("data/lapwing.db");
+    std::filesystem::create_directory(dir.path("data"));
     const auto whole = closedImage(path, filled(path));
     const auto wanted = contentOf(*salvaged(path));
     for (const auto length :
@@ -325,9 +326,9 @@ TEST_CASE("a file that is cut short loses its end only") {
 }
 
 TEST_CASE("documents, states, the archive and new series survive a salvage") {
-    const TempDir dir;
-    const auto path = dir.file("data/lapwing.db");
-    std::filesystem::create_directory(dir.file("data"));
+    const test::TemporaryFolder dir;
+    const auto path = dir.path("data/lapwing.db");
+    std::filesystem::create_directory(dir.path("data"));
     auto bad = closedImage(path, filled(path));
     std::fill_n(bad.file.begin(), 100, '\xa5');  // the header
     put(path, bad);
@@ -349,30 +350,30 @@ TEST_CASE("documents, states, the archive and new series survive a salvage") {
 }
 
 TEST_CASE("a foreign file is not salvaged") {
-    const TempDir dir;
+    const test::TemporaryFolder dir;
     for (const auto& content : {std::string("These are my notes.\n"), std::string(100'000, '\0')}) {
-        write(dir.file(), content);
-        const auto store = openOrSalvage(keepEverything(dir.file()));
+        write(dir.path("lapwing.db"), content);
+        const auto store = openOrSalvage(keepEverything(dir.path("lapwing.db")));
         REQUIRE(!store);
-        CHECK(contentOf(dir.file()) == content);
+        CHECK(contentOf(dir.path("lapwing.db")) == content);
     }
-    std::filesystem::remove(dir.file());
+    std::filesystem::remove(dir.path("lapwing.db"));
     sqlite3* db = nullptr;
-    REQUIRE(sqlite3_open(dir.file().c_str(), &db) == SQLITE_OK);
+    REQUIRE(sqlite3_open(dir.path("lapwing.db").c_str(), &db) == SQLITE_OK);
     REQUIRE(sqlite3_exec(db, "CREATE TABLE t(a, b); INSERT INTO t VALUES(NULL, x'00')", nullptr, nullptr,
                          nullptr) == SQLITE_OK);
     sqlite3_close(db);
-    const auto before = contentOf(dir.file());
-    const auto store = openOrSalvage(keepEverything(dir.file()));
+    const auto before = contentOf(dir.path("lapwing.db"));
+    const auto store = openOrSalvage(keepEverything(dir.path("lapwing.db")));
     REQUIRE(!store);
     CHECK(store.error().message.find("--salvage") != std::string::npos);
-    CHECK(contentOf(dir.file()) == before);
+    CHECK(contentOf(dir.path("lapwing.db")) == before);
 }
 
 TEST_CASE("damage is found in every part of a database") {
-    const TempDir dir;
-    const auto path = dir.file("data/lapwing.db");
-    std::filesystem::create_directory(dir.file("data"));
+    const test::TemporaryFolder dir;
+    const auto path = dir.path("data/lapwing.db");
+    std::filesystem::create_directory(dir.path("data"));
     const auto whole = closedImage(path, filled(path));
     CHECK(findDamage(path).value().empty());
     std::mt19937 random(5);
@@ -381,15 +382,15 @@ TEST_CASE("damage is found in every part of a database") {
     put(path, bad);
     const auto found = findDamage(path);
     CHECK((!found || !found->empty()));
-    REQUIRE(salvage(path, dir.file("copy.db")));
-    CHECK(findDamage(dir.file("copy.db")).has_value());
+    REQUIRE(salvage(path, dir.path("copy.db")));
+    CHECK(findDamage(dir.path("copy.db")).has_value());
     CHECK(contentOf(path) == bad.file);
-    CHECK_FALSE(salvage(path, dir.file("copy.db")));
+    CHECK_FALSE(salvage(path, dir.path("copy.db")));
 }
 
 TEST_CASE("a block that was set aside comes back once it can be read") {
-    const TempDir dir;
-    const auto path = dir.file();
+    const test::TemporaryFolder dir;
+    const auto path = dir.path("lapwing.db");
     auto options = keepEverything(path);
     options.out_of_order_ms = 100 * kWindow;
     auto store = openStore(options);

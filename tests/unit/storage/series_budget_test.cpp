@@ -1,6 +1,7 @@
 #include "collector/storage/series_budget.h"
 
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
@@ -82,8 +83,8 @@ TEST_CASE("0 means no limit") {
 }
 
 TEST_CASE("series beyond an agent's budget are refused, everything else is stored") {
-    const TempDir dir;
-    auto options = keepEverything(dir.file());
+    const test::TemporaryFolder dir;
+    auto options = keepEverything(dir.path("lapwing.db"));
     options.limits.agent_series = 10;
     options.limits.kept_series = 25;
     auto store = openStore(options);

@@ -3,6 +3,7 @@
 
 #include "collector/limits/query_limits.h"
 #include "tests/unit/storage/support.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace lapwing::storage {
 namespace {
@@ -10,8 +11,8 @@ namespace {
 const Labels kUp{{"__name__", "up"}, {"agent", "web-01"}, {"job", "node"}};
 
 TEST_CASE("samples come back, before and after reopening and compaction") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     const auto first = mustAppend(*store, {{kUp, {{1000, 1}, {2000, 0}}}});
     CHECK(first.stored == 2);
     CHECK(first.duplicates == 0);
@@ -22,7 +23,7 @@ TEST_CASE("samples come back, before and after reopening and compaction") {
     CHECK(samplesOf(*store, named("up"), 9000, 1) == "none");
 
     store.reset();
-    store = openStore(keepEverything(dir.file()));
+    store = openStore(keepEverything(dir.path("lapwing.db")));
     CHECK(samplesOf(*store, named("up")) == "1000:1 2000:0");
     CHECK(store->stats().last_seq == 1);
     CHECK(store->stats().series == 1);
@@ -35,18 +36,18 @@ TEST_CASE("samples come back, before and after reopening and compaction") {
     CHECK(store->stats().last_seq == 2);
 
     store.reset();
-    store = openStore(keepEverything(dir.file()));
+    store = openStore(keepEverything(dir.path("lapwing.db")));
     CHECK(samplesOf(*store, named("up")) == "1000:1 2000:0 3000:1");
     REQUIRE(store->compact());
     store.reset();
-    store = openStore(keepEverything(dir.file()));
+    store = openStore(keepEverything(dir.path("lapwing.db")));
     CHECK(samplesOf(*store, named("up")) == "1000:1 2000:0 3000:1");
     CHECK(store->stats().last_seq == 2);
 }
 
 TEST_CASE("a duplicate is success, a conflict is refused and the first stays") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     mustAppend(*store, {{kUp, {{1000, 1}, {2000, 2}, {3000, 3}}}});
     const bool compacted = GENERATE(false, true);
     if (compacted) {
@@ -68,8 +69,8 @@ TEST_CASE("a duplicate is success, a conflict is refused and the first stays") {
 }
 
 TEST_CASE("a NaN is the same only with the same bits") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     mustAppend(*store, {{kUp, {{1000, staleNaN()}}}});
     CHECK(mustAppend(*store, {{kUp, {{1000, staleNaN()}}}}).duplicates == 1);
     CHECK(mustAppend(*store, {{kUp, {{1000, std::numeric_limits<double>::quiet_NaN()}}}}).refused == 1);
@@ -79,8 +80,8 @@ TEST_CASE("a NaN is the same only with the same bits") {
 }
 
 TEST_CASE("conflicts inside one batch are found too") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     const auto result = mustAppend(
         *store, {{kUp, {{1000, 1}, {1000, 1}, {1000, 2}}}, {kUp, {{2000, 2}, {1000, 1}, {1500, 5}}}});
     CHECK(result.stored == 3);
@@ -90,8 +91,8 @@ TEST_CASE("conflicts inside one batch are found too") {
 }
 
 TEST_CASE("a late sample is found by its own time, also after a replay of the log") {
-    const TempDir dir;
-    auto options = keepEverything(dir.file());
+    const test::TemporaryFolder dir;
+    auto options = keepEverything(dir.path("lapwing.db"));
     options.out_of_order_ms = 10'000;
     auto store = openStore(options);
     mustAppend(*store, {{kUp, {{100'000, 1}}}});
@@ -108,8 +109,8 @@ TEST_CASE("a late sample is found by its own time, also after a replay of the lo
 }
 
 TEST_CASE("out-of-order limits apply per series") {
-    const TempDir dir;
-    auto options = keepEverything(dir.file());
+    const test::TemporaryFolder dir;
+    auto options = keepEverything(dir.path("lapwing.db"));
     options.out_of_order_ms = 10'000;
     auto store = openStore(options);
     const Labels old{{"__name__", "old"}, {"agent", "web-01"}};
@@ -135,8 +136,8 @@ TEST_CASE("out-of-order limits apply per series") {
 }
 
 TEST_CASE("a sample from the future does not judge those that follow it") {
-    const TempDir dir;
-    auto options = keepEverything(dir.file());
+    const test::TemporaryFolder dir;
+    auto options = keepEverything(dir.path("lapwing.db"));
     options.out_of_order_ms = 10'000;
     options.clock = [] { return TimestampMs{100'000}; };
     auto store = openStore(options);
@@ -157,8 +158,8 @@ TEST_CASE("a sample from the future does not judge those that follow it") {
 }
 
 TEST_CASE("times before 1970 and in the far future are refused, the rest of the batch is stored") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     const Labels bad{{"__name__", "bad"}};
     const auto result = mustAppend(*store, {{bad, {{-1, 1}, {INT64_MAX, 1}, {INT64_MIN, 1}}},
                                             {kUp, {{0, 1}, {TimestampMs{1} << 53, 2}}},
@@ -171,8 +172,8 @@ TEST_CASE("times before 1970 and in the far future are refused, the rest of the 
 }
 
 TEST_CASE("beyond the limit new series are refused and counted, the others go on") {
-    const TempDir dir;
-    auto options = keepEverything(dir.file());
+    const test::TemporaryFolder dir;
+    auto options = keepEverything(dir.path("lapwing.db"));
     options.limits.series = 3;
     auto store = openStore(options);
     const auto series = [](int s, TimestampMs at) {
@@ -196,8 +197,8 @@ TEST_CASE("beyond the limit new series are refused and counted, the others go on
 }
 
 TEST_CASE("the order of samples within a batch does not matter, nor does it cost more than sorting") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     constexpr int many = 100'000;
     std::vector<Sample> descending;
     for (int i = many; i > 0; --i) {
@@ -226,8 +227,8 @@ TEST_CASE("the order of samples within a batch does not matter, nor does it cost
 
 TEST_CASE("matchers select like those of Prometheus") {
     using Type = Matcher::Type;
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     const auto series = [](const char* name, const char* instance, const char* job) {
         return TimeSeries{Labels{{"__name__", name}, {"instance", instance}, {"job", job}}, {{1000, 1}}};
     };
@@ -268,14 +269,14 @@ TEST_CASE("matchers select like those of Prometheus") {
 }
 
 TEST_CASE("series, label names and label values in a range of time are listed") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     mustAppend(*store, {{Labels{{"__name__", "a"}, {"x", "1"}}, {{1000, 1}}},
                         {Labels{{"__name__", "b"}, {"y", "2"}}, {{5000, 1}}}});
     if (GENERATE(false, true)) {
         REQUIRE(store->compact());
         store.reset();
-        store = openStore(keepEverything(dir.file()));
+        store = openStore(keepEverything(dir.path("lapwing.db")));
     }
     CHECK(store->series({}, 0, 9000).value() ==
           std::vector<Labels>{{{"__name__", "a"}, {"x", "1"}}, {{"__name__", "b"}, {"y", "2"}}});
@@ -289,8 +290,8 @@ TEST_CASE("series, label names and label values in a range of time are listed") 
 }
 
 TEST_CASE("a query beyond its limit is an error and needs no more memory") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     std::vector<Sample> samples;
     for (int i = 0; i < 100; ++i) {
         samples.push_back({i * 1000, 1});
@@ -307,8 +308,8 @@ TEST_CASE("a query beyond its limit is an error and needs no more memory") {
 }
 
 TEST_CASE("documents and states are stored") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     CHECK(!store->document("ab").value());
     CHECK(!store->state("alerts").value());
     const std::string body("a\0b", 3);
@@ -318,7 +319,7 @@ TEST_CASE("documents and states are stored") {
     REQUIRE(store->putState("alerts", "one"));
     REQUIRE(store->putState("alerts", std::string("t\0o", 3)));
     store.reset();
-    store = openStore(keepEverything(dir.file()));
+    store = openStore(keepEverything(dir.path("lapwing.db")));
     const auto document = store->document("ab").value();
     REQUIRE(document);
     CHECK(document->digest == "ab");
@@ -331,8 +332,8 @@ TEST_CASE("documents and states are stored") {
 }
 
 TEST_CASE("many series over many windows survive compactions at any moment") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     std::map<std::string, std::map<TimestampMs, double>> expected;
     std::uint64_t random = 1;
     const auto next = [&random] { return random = random * 6364136223846793005U + 1442695040888963407U; };
@@ -356,7 +357,7 @@ TEST_CASE("many series over many windows survive compactions at any moment") {
         }
         if (next() % 9 < 1) {
             store.reset();
-            store = openStore(keepEverything(dir.file()));
+            store = openStore(keepEverything(dir.path("lapwing.db")));
         }
     }
     for (int pass = 0; pass < 2; ++pass) {
@@ -376,8 +377,8 @@ TEST_CASE("many series over many windows survive compactions at any moment") {
 }
 
 TEST_CASE("a series is named by the ref that an earlier batch got") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     const Labels up{{"__name__", "up"}};
     const Labels down{{"__name__", "down"}};
     const std::vector<Sample> at1 = {{1000, 1}};
@@ -416,8 +417,8 @@ TEST_CASE("a series is named by the ref that an earlier batch got") {
 }
 
 TEST_CASE("every read ends at the limits of its query") {
-    const TempDir dir;
-    auto store = openStore(keepEverything(dir.file()));
+    const test::TemporaryFolder dir;
+    auto store = openStore(keepEverything(dir.path("lapwing.db")));
     std::vector<TimeSeries> batch;
     for (int i = 0; i < 2000; ++i) {
         batch.push_back(

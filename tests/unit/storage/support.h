@@ -1,8 +1,5 @@
 #pragma once
 
-#include <stdlib.h>
-
-#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -10,23 +7,6 @@
 #include "tests/unit/catch.h"
 
 namespace lapwing::storage {
-
-/// A temporary directory, deleted at the end of the test.
-class TempDir {
-  public:
-    TempDir() {
-        std::string name = (std::filesystem::temp_directory_path() / "lapwing-storage-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    TempDir(const TempDir&) = delete;
-    TempDir& operator=(const TempDir&) = delete;
-    ~TempDir() { std::filesystem::remove_all(path_); }
-    std::string file(const std::string& name = "lapwing.db") const { return (path_ / name).string(); }
-
-  private:
-    std::filesystem::path path_;
-};
 
 inline StoreOptions keepEverything(const std::string& path) {
     StoreOptions options;
