@@ -23,7 +23,10 @@ std::vector<InhibitRule> defaultInhibitRules() {
     return {{matchers({"severity=critical"}),
              matchers({"severity=warning"}),
              {"alertname", "instance", "channel", "cause", "mountpoint"}},
-            {matchers({"alertname=AgentSilent"}), matchers({"alertname=ObservationMissing"}), {"instance"}}};
+            // Nothing more is known than that its agent is silent.
+            {matchers({"alertname=AgentSilent"}),
+             matchers({"alertname=~ObservationMissing|MysqlReplicationUnknown"}),
+             {"instance"}}};
 }
 
 std::vector<Labels> inhibitors(const std::vector<InhibitRule>& rules, const Labels& alert,

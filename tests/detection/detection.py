@@ -113,7 +113,7 @@ def measure(fault):
     row = {"fault": fault.name, "gradual": fault.gradual}
     try:
         if fault.before:
-            calm()
+            calm(45)  # rules that are loaded stall connections that the kernel did not track, such as that of replication
         time.sleep(random.uniform(0, PHASE_SECONDS))
         watch = Watch()
         try:

@@ -418,25 +418,25 @@ TEST_CASE("R1: HAProxy listens on the new address, too, if it listens on its own
         const std::string file = "/etc/haproxy/haproxy.cfg";
         REQUIRE(command.ends_with(file));
         command.replace(command.size() - file.size(), file.size(), directory.path("haproxy.cfg"));
-        const std::string rest = "    bind 192.0.2.1:80\n\tserver a " + own + ":80\n";
-        const auto added = std::string("bind ") + (six ? "[2001:db8:77::100]" : "10.77.0.100") + ":80";
+        const auto rest = fmt::format("    bind 192.0.2.1:80\n\tserver a {}:80\n", own);
+        const std::string added = six ? "bind [2001:db8:77::100]:80" : "bind 10.77.0.100:80";
         const auto forms =
             six ? std::vector<std::string>{"[" + own + "]:80", own + ":80", "ipv6@[" + own + "]:80"}
                 : std::vector<std::string>{own + ":80", "ipv4@" + own + ":80"};
         for (const auto& form : forms) {
             for (const std::string more : {"", " ssl crt /etc/x.pem alpn h2"}) {
-                const auto line = "\tbind " + form + more + "\n";
-                directory.write("haproxy.cfg", "frontend f\n" + line + rest);
+                const auto line = fmt::format("\tbind {}{}\n", form, more);
+                directory.write("haproxy.cfg", fmt::format("frontend f\n{}{}", line, rest));
                 REQUIRE(std::system(command.c_str()) == 0);
                 CHECK(files::readFile(directory.path("haproxy.cfg")).value() ==
-                      "frontend f\n" + line + "\t" + added + more + "\n" + rest);
+                      fmt::format("frontend f\n{}\t{}{}\n{}", line, added, more, rest));
             }
         }
         // Another port is another listener.
-        directory.write("haproxy.cfg", "frontend f\n    bind " + forms[0] + "80\n");
+        const auto other = fmt::format("frontend f\n    bind {}80\n", forms[0]);
+        directory.write("haproxy.cfg", other);
         REQUIRE(std::system(command.c_str()) == 0);
-        CHECK(files::readFile(directory.path("haproxy.cfg")).value() ==
-              "frontend f\n    bind " + forms[0] + "80\n");
+        CHECK(files::readFile(directory.path("haproxy.cfg")).value() == other);
     }
 }
 

@@ -1,5 +1,8 @@
 #include "collector/notify/delivery_table.h"
 
+#include <set>
+#include <string>
+
 #include "collector/notify/chat_payload.h"
 #include "collector/notify/inhibit.h"
 #include "collector/notify/matchers.h"
@@ -208,6 +211,27 @@ TEST_CASE("a silenced alert waits, and is sent when the silence ends") {
     silent = false;
     again.mute(all, {}, kNow + 70);
     CHECK(names(again.due(kNow + 70)) == Names{"+loud"});
+}
+
+TEST_CASE("a silent agent explains what is not known of its host") {
+    DeliveryTable table({});
+    table.put(alert("AgentSilent", "web-02"), kNow);
+    for (const auto* host : {"web-02", "web-03"}) {
+        for (const auto* name : {"ObservationMissing", "MysqlReplicationUnknown"}) {
+            table.put(alert(name, host), kNow);
+        }
+    }
+    table.mute([](const Labels&) { return false; }, notify::defaultInhibitRules(), kNow);
+    std::set<std::string> told;
+    while (const auto due = table.due(kNow)) {
+        for (const auto& each : due->alerts) {
+            told.insert(std::string(each.labels.get("alertname")) + " " +
+                        std::string(each.labels.get("instance")));
+        }
+        table.accept(*due, kNow);
+    }
+    CHECK(told == std::set<std::string>{"AgentSilent web-02", "MysqlReplicationUnknown web-03",
+                                        "ObservationMissing web-03"});
 }
 
 TEST_CASE("an inhibited alert waits while the inhibiting alert fires") {
