@@ -15,7 +15,9 @@ namespace {
 /// The three steps and their words. `undo` takes back what `attempt` does, at once or after five minutes.
 struct Steps {
     std::string prepare;  ///< changes nothing that filters
-    std::string undo;     ///< the arguments of systemd-run
+    std::string track;    ///< lets the kernel track connections; "" where other rules do already
+    std::string untrack;
+    std::string undo;  ///< the arguments of systemd-run
     std::string attempt;
     std::string keep;
 };
@@ -26,14 +28,27 @@ std::string unitOf(const std::string& table) {
     return out;
 }
 
+/// A connection that the kernel does not track is new to the rules with the next packet, also if the other
+/// end sends it: a replica would hear nothing more of its primary until slave_net_timeout ends. 40 s hold a
+/// heartbeat of replication, every 30 s by default.
+std::string tracking(const Steps& steps) {
+    if (steps.track.empty()) {
+        return "";
+    }
+    return "# Let the kernel learn the connections that are open: the rules would stall them else.\n"
+           "[ \"$(cat /proc/sys/net/netfilter/nf_conntrack_count 2>/dev/null || echo 0)\" -gt 0 ] || {\n" +
+           steps.track + "    sleep 40\n}\n";
+}
+
 std::string text(const std::string& host, const NftTable& table, const Steps& steps) {
     const auto unit = unitOf(table.name) + "-undo";
-    std::string out = "# 1. On " + host + ", as root. This step changes nothing yet:\n" + steps.prepare;
+    std::string out =
+        "# 1. On " + host + ", as root. This step filters nothing yet:\n" + steps.prepare + tracking(steps);
     out +=
         "# 2. Try the rules. After five minutes the old ones come back by themselves, unless you do step "
         "3:\n";
     out += "systemd-run --collect --unit=" + unit + " --on-active=5min --timer-property=AccuracySec=1s " +
-           steps.undo + " &&\n" + steps.attempt;
+           steps.undo + " &&\n" + steps.attempt + steps.untrack;
     out += "# 3. Open another ssh session to " + host +
            " and look at the site. If both work, keep the rules, also after a reboot; if not, wait:\n";
     return out + "systemctl stop " + unit + ".timer\n" + steps.keep;
@@ -77,6 +92,10 @@ Steps nftSteps(const evidence::BootRules& boot, const NftTable& table) {
     out.prepare = "command -v nft >/dev/null || apt-get install -y nftables\nmkdir -p /etc/nftables.d\n" +
                   hereDocument("cat >" + file, tableText(table)) + "nft -c -f " + file + "\n{ echo '" + name +
                   "'; echo 'delete " + name + "'; nft -s list " + name + " 2>/dev/null; } >" + undo + "\n";
+    out.track =
+        "    nft 'table inet lapwing_track { chain track { type filter hook output priority 0; ct state new; "
+        "}; }'\n";
+    out.untrack = "nft delete table inet lapwing_track 2>/dev/null\n";
     out.undo = "nft -f " + undo;
     out.attempt = "    nft -f " + file + "\n";
     out.keep = atBoot(boot, table.name);
@@ -147,6 +166,8 @@ std::optional<Steps> persistentSteps(const NftTable& table) {
         out.prepare += hereDocument("cat >" + file, body.append("COMMIT\n"));
         out.prepare += fmt::format("{}-restore --test --noflush <{}\n", tool, file);
         out.undo += fmt::format("{}{}-restore <{}.undo", out.undo.empty() ? "sh -c '" : "; ", tool, file);
+        out.track += fmt::format("    {} -I OUTPUT -m conntrack --ctstate NEW\n", tool);
+        out.untrack += fmt::format("{} -D OUTPUT -m conntrack --ctstate NEW 2>/dev/null\n", tool);
         out.attempt += fmt::format("    {}-restore --noflush <{}\n", tool, file);
         jumps +=
             fmt::format("    {0} -C {1} -j {2} 2>/dev/null || {0} -I {1} -j {2}\n", tool, built_in, chain);

@@ -170,6 +170,13 @@ def connects(source, address, port):
     return inside(source, "timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}", check=False).returncode == 0
 
 
+def replication_goes_on(since):
+    """The replica heard its primary all the time, by the connection that it had before."""
+    time.sleep(20)
+    broken = query(f'max by (cause) (max_over_time(lapwing_replication_cause{{cause=~"network|receiver_stalled"}}[{round(time.time() - since)}s]))')
+    assert not broken, broken
+
+
 def works(host):
     """Every flow of the site, each with a new connection."""
     inside("web-02", "mariadb", text="STOP SLAVE; START SLAVE;")
@@ -225,7 +232,9 @@ def test_default_deny(host, suite, keeper):
     with booted(host, suite, keeper) as machine, Visits() as visits:
         attempt, keep = remedy_of("F1", host, WORDS[keeper])
         before = machine.run("nft list ruleset").stdout
+        began = time.time()
         done = machine.run(attempt)
+        replication_goes_on(began)
         works(host)
         assert not connects("client", ADDRESSES[host], 3306), done
         timer = machine.run("systemctl list-timers lapwing-undo.timer --no-legend").stdout

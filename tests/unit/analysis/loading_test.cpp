@@ -107,6 +107,9 @@ TEST_CASE("rules are loaded where Debian loads them, after a try of five minutes
               "systemd-run --collect --unit=lapwing-undo --on-active=5min --timer-property=AccuracySec=1s "
               "nft -f /run/lapwing-undo.nft &&\n    nft -f /etc/nftables.d/lapwing.nft\n"));
     CHECK(has(steps, "include \"/etc/nftables.d/lapwing.nft\""));
+    // Connections that are open before the rules go on.
+    CHECK(steps.find("nft 'table inet lapwing_track {") < steps.find("# 2. "));
+    CHECK(steps.find("nft delete table inet lapwing_track") > steps.find("nft -f /etc/nftables.d/lapwing.nft"));
     CHECK(has(steps, "cp -a --backup=numbered /etc/nftables.conf /etc/nftables.conf.old"));
     CHECK(has(steps, "systemctl enable nftables.service"));
     CHECK(has(steps, "look at what else it holds"));
