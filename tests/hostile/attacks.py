@@ -91,15 +91,28 @@ class Attack:
         assert limit in limits(), f"docs/limits.md has no row {limit!r}"
         self.site, self.what, self.limit, self.memory, self.process, self.p99 = site, what, limit, memory, process, p99
         self.told = ""  # how the attack was answered
+        self.peak = self.grown = 0  # of the requests before the present one
         frame = sys._getframe(2)
         self.place = [os.path.basename(frame.f_code.co_filename), frame.f_lineno]
 
     def __enter__(self):
         self.writer = self.site.honest.writers[0]
         self.before = len(self.writer.latencies)
+        self.measure_anew()
+        return self
+
+    def measure_anew(self):
         process_memory.forget_peak(self.process.pid)
         self.resident = process_memory.resident(self.process.pid)
-        return self
+
+    def next_request(self):
+        """What the next request adds counts by itself, if `memory` is promised of one request."""
+        self.end_of_request()
+        self.measure_anew()
+
+    def end_of_request(self):
+        peak = process_memory.peak(self.process.pid)
+        self.peak, self.grown = max(self.peak, peak), max(self.grown, peak - self.resident)
 
     def __exit__(self, kind, *_):
         if kind is not None:
@@ -107,17 +120,16 @@ class Attack:
         log = self.site.collector.log_text()[-4000:]
         assert self.process.poll() is None, f"{self.what}: the process ended with {self.process.returncode}: {log}"
         self.site.honest.wait_for_acknowledgement()
-        peak = process_memory.peak(self.process.pid)
+        self.end_of_request()
         latencies = self.writer.latencies[self.before:]
         p50, p99 = percentile(latencies, 0.5), percentile(latencies, 0.99)
         self.site.honest.__exit__()
         self.site.honest.check()
         self.site.honest.__enter__()
         told = f" ({self.told})" if self.told else ""
-        row = {"place": self.place, "long": LONG, "attack": self.what + told, "limit": self.limit, "peak": round(peak / MB), "grown": round((peak - self.resident) / MB),
+        row = {"place": self.place, "long": LONG, "attack": self.what + told, "limit": self.limit, "peak": round(self.peak / MB), "grown": round(self.grown / MB),
                "p50": round(p50 * 1000, 1), "p99": round(p99 * 1000), "lost": "nothing"}
         document_table.record("hostile", re.sub(r"\W+", "-", f"{document_table.test_name()}-{self.what}"), row)
         print(f"      {row['attack']}: peak {row['peak']} MB (+{row['grown']}), ingest p50 {row['p50']} ms, p99 {row['p99']} ms of {len(latencies)}")
-        grown = peak - self.resident
-        assert self.memory is None or grown <= self.memory, f"{self.what}: {grown:,} bytes more than before, {self.memory:,} are promised"
+        assert self.memory is None or self.grown <= self.memory, f"{self.what}: {self.grown:,} bytes more than before, {self.memory:,} are promised"
         assert self.p99 is None or p99 <= self.p99, f"{self.what}: p99 of the honest agent is {p99:.3f} s, {self.p99} s are promised"

@@ -81,6 +81,7 @@ def attack(site, what, requests, limit=MEMORY, memory=QUERY_MEMORY, statuses=REF
             told.add(str(status))
             # The client has its answer before the memory of the query is free, and another query may run beside it.
             goes_back(site, before)
+            attacked.next_request()
         attacked.told = ", ".join(sorted(told))
 
 

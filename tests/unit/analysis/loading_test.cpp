@@ -109,7 +109,8 @@ TEST_CASE("rules are loaded where Debian loads them, after a try of five minutes
     CHECK(has(steps, "include \"/etc/nftables.d/lapwing.nft\""));
     // Connections that are open before the rules go on.
     CHECK(steps.find("nft 'table inet lapwing_track {") < steps.find("# 2. "));
-    CHECK(steps.find("nft delete table inet lapwing_track") > steps.find("nft -f /etc/nftables.d/lapwing.nft"));
+    CHECK(steps.find("nft delete table inet lapwing_track") >
+          steps.find("nft -f /etc/nftables.d/lapwing.nft"));
     CHECK(has(steps, "cp -a --backup=numbered /etc/nftables.conf /etc/nftables.conf.old"));
     CHECK(has(steps, "systemctl enable nftables.service"));
     CHECK(has(steps, "look at what else it holds"));
